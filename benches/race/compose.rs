@@ -17,7 +17,7 @@ pub struct Compose {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Checks {
     /// As often as moat's probes until the first success (`start_interval`, since Docker 25).
-    Quickest,
+    Fastest,
     /// Once a second, which is frequent for compose files.
     EverySecond,
 }
@@ -52,7 +52,7 @@ services:
 impl Checks {
     fn keys(self) -> &'static str {
         match self {
-            Self::Quickest => "interval: 30s, timeout: 10s, start_period: 60s, start_interval: 50ms",
+            Self::Fastest => "interval: 30s, timeout: 10s, start_period: 60s, start_interval: 50ms",
             Self::EverySecond => "interval: 1s, timeout: 10s, start_period: 60s",
         }
     }
@@ -72,7 +72,7 @@ impl Compose {
             println!("docker compose is not installed; the race runs without it");
             return Ok(None);
         };
-        let file = folder.join(if checks == Checks::Quickest { "quickest.yaml" } else { "every-second.yaml" });
+        let file = folder.join(if checks == Checks::Fastest { "quickest.yaml" } else { "every-second.yaml" });
         std::fs::write(&file, text.replace(CHECKS, checks.keys()))?;
         Ok(Some(Self { program, file }))
     }

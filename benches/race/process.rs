@@ -70,7 +70,7 @@ pub fn peak_memory(mut command: Command) -> Outcome<u64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
-        if let Some(kibibytes) = fs::read_to_string(&status).ok().as_deref().and_then(high_water) {
+        if let Some(kibibytes) = fs::read_to_string(&status).ok().as_deref().and_then(peak_memory_from) {
             peak = kibibytes * 1024;
         }
         if let Some(status) = child.try_wait()? {
@@ -80,7 +80,7 @@ pub fn peak_memory(mut command: Command) -> Outcome<u64> {
     }
 }
 
-fn high_water(status: &str) -> Option<u64> {
+fn peak_memory_from(status: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }

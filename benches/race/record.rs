@@ -43,7 +43,7 @@ impl Exchange {
 }
 
 /// Both directions of one connection.
-type Tape = Arc<[Mutex<Vec<u8>>; 2]>;
+type Capture = Arc<[Mutex<Vec<u8>>; 2]>;
 
 /// Runs an apply twice through the proxy, and destroys.
 pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> {
@@ -67,14 +67,14 @@ impl Recording {
 }
 
 /// Forwards connections to the engine, and records the bytes.
-fn listen(path: &Path, engine: &Engine) -> Outcome<Arc<Mutex<Vec<Tape>>>> {
+fn listen(path: &Path, engine: &Engine) -> Outcome<Arc<Mutex<Vec<Capture>>>> {
     let listener = UnixListener::bind(path)?;
     let tapes = Arc::new(Mutex::new(Vec::new()));
     let (engine, kept) = (engine.clone(), Arc::clone(&tapes));
     thread::spawn(move || -> Outcome<()> {
         for client in listener.incoming() {
             let (client, server) = (client?, UnixStream::connect(&engine.path)?);
-            let tape: Tape = Arc::default();
+            let tape: Capture = Arc::default();
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tape));
             let (back_from, back_to) = (server.try_clone()?, client.try_clone()?);
             let back = Arc::clone(&tape);
@@ -99,7 +99,7 @@ fn copy(mut from: UnixStream, mut to: UnixStream, tape: &Mutex<Vec<u8>>) {
 }
 
 /// All requests by connection, up to an upgrade to a raw stream.
-fn exchanges(tapes: &Mutex<Vec<Tape>>) -> Vec<Exchange> {
+fn exchanges(tapes: &Mutex<Vec<Capture>>) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     for tape in tapes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         let [said, heard] = tape.as_ref();

@@ -43,7 +43,7 @@ const REST: Duration = Duration::from_millis(400);
 
 /// A harm to the container, and the event of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Harm {
+enum Damage {
     Kill,
     Stop,
     Pause,
@@ -51,7 +51,7 @@ enum Harm {
     Disconnect,
 }
 
-const HARMS: [Harm; 5] = [Harm::Kill, Harm::Stop, Harm::Pause, Harm::Remove, Harm::Disconnect];
+const DAMAGES: [Damage; 5] = [Damage::Kill, Damage::Stop, Damage::Pause, Damage::Remove, Damage::Disconnect];
 
 fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_moat"))
@@ -68,15 +68,15 @@ fn main() -> Outcome<()> {
     let bench = Bench::new(engine, &recording)?;
     let mut watch = Watch::begin(moat.command(&["watch", "--json"]))?;
     println!("{:<12} {:>9} {:>9} {:>7}  of {runs} pairs; goal {GOAL}", "ms", "moat", "direct", "ratio");
-    for harm in HARMS {
+    for damage in DAMAGES {
         let (mut ours, mut direct, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..runs {
-            let (mine, calls) = (bench.watched(harm, &mut watch)?, bench.direct(harm, &watch)?);
+            let (mine, calls) = (bench.watched(damage, &mut watch)?, bench.direct(damage, &watch)?);
             ours.push(milliseconds(mine));
             direct.push(milliseconds(calls));
             ratios.push(milliseconds(mine) / milliseconds(calls));
         }
-        let (name, ratio) = (format!("{harm:?}").to_lowercase(), median(&mut ratios));
+        let (name, ratio) = (format!("{damage:?}").to_lowercase(), median(&mut ratios));
         println!(
             "{name:<12} {:>9.1} {:>9.1} {ratio:>7.2}  {}",
             median(&mut ours),
@@ -120,38 +120,38 @@ impl Bench {
     }
 
     /// The time from the event until the watch reports the sandbox in sync.
-    fn watched(&self, harm: Harm, watch: &mut Watch) -> Outcome<Duration> {
+    fn watched(&self, damage: Damage, watch: &mut Watch) -> Outcome<Duration> {
         // Otherwise the backoff would delay the repair.
-        watch.forgive()?;
+        watch.end_backoff()?;
         thread::sleep(REST);
         watch.forget();
-        let event = self.harm(harm)?;
+        let event = self.damage(damage)?;
         Ok(watch.settled()?.saturating_duration_since(event))
     }
 
     /// The time from the event, or from when the calls are possible, to the last response.
-    fn direct(&self, harm: Harm, watch: &Watch) -> Outcome<Duration> {
+    fn direct(&self, damage: Damage, watch: &Watch) -> Outcome<Duration> {
         thread::sleep(REST);
         watch.hold()?;
-        self.harm(harm)?;
+        self.damage(damage)?;
         let begun = Instant::now();
-        self.mend(harm)?;
+        self.repair(damage)?;
         let took = begun.elapsed();
         watch.go_on()?;
         Ok(took)
     }
 
     /// Harms the container, and returns the time of the event.
-    fn harm(&self, harm: Harm) -> Outcome<Instant> {
+    fn damage(&self, damage: Damage) -> Outcome<Instant> {
         self.events.forget();
         let name = &self.name;
         let of = |rest: &str| format!("/containers/{name}{rest}");
-        let action = match harm {
-            Harm::Kill => self.call("POST", &of("/kill"), "").map(|_| "die"),
-            Harm::Stop => self.call("POST", &of("/stop?t=0"), "").map(|_| "die"),
-            Harm::Pause => self.call("POST", &of("/pause"), "").map(|_| "pause"),
-            Harm::Remove => self.call("DELETE", &of("?force=true"), "").map(|_| "destroy"),
-            Harm::Disconnect => {
+        let action = match damage {
+            Damage::Kill => self.call("POST", &of("/kill"), "").map(|_| "die"),
+            Damage::Stop => self.call("POST", &of("/stop?t=0"), "").map(|_| "die"),
+            Damage::Pause => self.call("POST", &of("/pause"), "").map(|_| "pause"),
+            Damage::Remove => self.call("DELETE", &of("?force=true"), "").map(|_| "destroy"),
+            Damage::Disconnect => {
                 let body = format!("{{\"Container\":\"{name}\",\"Force\":true}}");
                 let path = format!("/networks/{}/disconnect", self.network.1);
                 self.call("POST", &path, &body).map(|_| "disconnect")
@@ -161,19 +161,19 @@ impl Bench {
     }
 
     /// The calls of moat's repair, with the last observation only.
-    fn mend(&self, harm: Harm) -> Outcome<()> {
+    fn repair(&self, damage: Damage) -> Outcome<()> {
         let of = |rest: &str| format!("/containers/{}{rest}", self.name);
-        match harm {
-            Harm::Kill | Harm::Stop => drop(self.call("POST", &of("/start"), "")?),
-            Harm::Pause => drop(self.call("POST", &of("/unpause"), "")?),
-            Harm::Remove => {
+        match damage {
+            Damage::Kill | Damage::Stop => drop(self.call("POST", &of("/start"), "")?),
+            Damage::Pause => drop(self.call("POST", &of("/unpause"), "")?),
+            Damage::Remove => {
                 let network = self.call("GET", &format!("/networks/{}", self.network.1), "")?;
                 let id = network["Id"].as_str().ok_or("a network without an id")?;
                 let body = self.create.1.replace(&self.network.0, id);
                 self.engine.json("POST", &self.create.0, body.as_bytes())?;
                 self.call("POST", &of("/start"), "")?;
             }
-            Harm::Disconnect => {
+            Damage::Disconnect => {
                 let body = format!("{{\"Container\":\"{}\"}}", self.name);
                 self.call("POST", &format!("/networks/{}/connect", self.network.1), &body)?;
             }

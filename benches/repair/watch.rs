@@ -71,7 +71,7 @@ impl Watch {
     }
 
     /// A hangup signal ends every backoff.
-    pub fn forgive(&self) -> Outcome<()> {
+    pub fn end_backoff(&self) -> Outcome<()> {
         self.signal(Signal::HUP)
     }
 

@@ -9,7 +9,7 @@ use tar::{Archive, Builder, Header};
 use super::files::{Files, refused};
 use super::head::Head;
 use super::key::SecretKey;
-use super::verify::{Wrong, check};
+use super::verify::{VerifyError, check};
 use super::{AuditError, PublicKey, Verified};
 
 /// The files of a bundle.
@@ -67,7 +67,7 @@ pub fn verify_bundle(path: &Path, key: Option<&PublicKey>) -> Result<Verified, A
     let log = log.ok_or_else(|| missing(LOG))?;
     let head = head.filter(|head| !head.is_empty());
     check(Cursor::new(log), head.as_deref(), &key).map_err(|error| match error {
-        Wrong::Broken(broken) => AuditError::Broken(broken),
-        Wrong::Read(source) => wrong(source),
+        VerifyError::Broken(broken) => AuditError::Broken(broken),
+        VerifyError::Read(source) => wrong(source),
     })
 }

@@ -58,28 +58,28 @@ pub fn verify(state_dir: &Path, key: Option<&PublicKey>) -> Result<Verified, Aud
     };
     let Some(log) = log else { return Err(AuditError::Broken(cut(1))) };
     check(BufReader::new(log), head.as_deref(), &key).map_err(|error| match error {
-        Wrong::Broken(broken) => AuditError::Broken(broken),
-        Wrong::Read(source) => refused(&files.log, source),
+        VerifyError::Broken(broken) => AuditError::Broken(broken),
+        VerifyError::Read(source) => refused(&files.log, source),
     })
 }
 
 /// Why the verification of a reader failed.
 #[derive(Debug)]
-pub(super) enum Wrong {
+pub(super) enum VerifyError {
     Broken(Broken),
     Read(io::Error),
 }
 
 /// Verifies a log against its head.
-pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) -> Result<Verified, Wrong> {
-    let broken = |entry, why: &str| Wrong::Broken(Broken { entry, why: why.to_owned() });
+pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) -> Result<Verified, VerifyError> {
+    let broken = |entry, why: &str| VerifyError::Broken(Broken { entry, why: why.to_owned() });
     let parsed = head.map(|text| Head::parse(text, key));
     let (mut end, mut bytes, mut torn) = (Link::start(), 0_u64, 0);
     let mut open = std::collections::BTreeSet::new();
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = log.read_until(b'\n', &mut line).map_err(Wrong::Read)?;
+        let read = log.read_until(b'\n', &mut line).map_err(VerifyError::Read)?;
         if read == 0 {
             break;
         }
@@ -108,7 +108,7 @@ pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) 
         end = next;
     }
     match parsed {
-        Some(Some(head)) if head.seq > end.seq => Err(Wrong::Broken(cut(end.seq + 1))),
+        Some(Some(head)) if head.seq > end.seq => Err(VerifyError::Broken(cut(end.seq + 1))),
         Some(None) => Err(broken(0, "the head was changed, or signed by another key")),
         None if end.seq > 1 => Err(broken(0, "the head of the log is missing")),
         _ => Ok(Verified { entries: end.seq, open: open.len(), torn, key: key.clone() }),

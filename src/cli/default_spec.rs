@@ -54,7 +54,7 @@ pub fn announce(session: &Session) {
         Found::Here => {}
         Found::Above(path) => session.screen.say(&format!("using `{path}`\n")),
         Found::Foreign(path) => {
-            session.caution(&format!("`{path}` ignored: it belongs to another user"), "give its path to use it");
+            session.warning(&format!("`{path}` ignored: it belongs to another user"), "give its path to use it");
         }
     }
 }

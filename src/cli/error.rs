@@ -20,7 +20,7 @@ use moat_spec::ExplainError;
 
 /// Why a main container is not running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Down {
+pub enum WhyNotRunning {
     /// The sandbox was stopped by a user.
     Stopped,
     /// The command exited with 0.
@@ -42,7 +42,7 @@ pub enum CliError {
     Attach(#[from] AttachError),
     /// The main container is not running.
     #[error("the main container of `{agent}` {state}")]
-    NotRunning { agent: String, state: String, down: Down },
+    NotRunning { agent: String, state: String, down: WhyNotRunning },
     #[error("container `{name}` is not running ({state})")]
     ContainerNotRunning { name: String, state: &'static str },
     /// No run on this engine has this name.
@@ -182,8 +182,8 @@ impl CliError {
             Self::SeveralRuns { .. } => "use one of these ids",
             Self::NoSpec { .. } => "`moat destroy` and `moat clean` need no spec",
             Self::ContainerNotRunning { .. } => "see `moat status` and `moat logs`",
-            Self::NotRunning { down: Down::Stopped, .. } => "`moat start` starts it",
-            Self::NotRunning { down: Down::Completed, .. } => "`moat restart` runs its command again",
+            Self::NotRunning { down: WhyNotRunning::Stopped, .. } => "`moat start` starts it",
+            Self::NotRunning { down: WhyNotRunning::Completed, .. } => "`moat restart` runs its command again",
             Self::NotRunning { .. } => "`moat apply` creates or starts it; `moat status` shows the state",
             Self::NoResource { meant: it, known, .. } => {
                 return meant(it).or_else(|| Some(format!("its resources: {known}")));

@@ -56,7 +56,7 @@ impl ExecCall<'_> {
                 if code >= KILLED
                     && let Some(why) = ended_by(engine, self.run, self.container, began).await
                 {
-                    session.caution(&format!("the session ended: {why}"), "see `moat history`");
+                    session.warning(&format!("the session ended: {why}"), "see `moat history`");
                 }
                 Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of))
             }

@@ -4,7 +4,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::approval::Approving;
+use crate::cli::approval::ApprovalArgs;
 use crate::cli::args::locking::Locking;
 use crate::cli::confirm::Confirm;
 use crate::cli::error::CliError;
@@ -22,7 +22,7 @@ use moat_plan::Options;
 /// A change of the power state of one sandbox.
 pub struct PowerChange<'a> {
     pub agent: Agent,
-    pub approving: Approving,
+    pub approving: ApprovalArgs,
     pub options: Options,
     pub command: Command,
     pub locking: &'a Locking,
@@ -37,15 +37,15 @@ impl PowerChange<'_> {
     ///
     /// # Errors
     /// If the spec is not approved, the lock or the audit log is unavailable, or the user declines.
-    pub async fn carry_out(self, engine: &Docker, session: &Session) -> Result<Exit, CliError> {
+    pub async fn run(self, engine: &Docker, session: &Session) -> Result<Exit, CliError> {
         let Self { agent, approving, options, command, locking, target, yes } = self;
         let record = &Record::open(command.as_str(), engine)?;
         let stop = &CancellationToken::new();
         let confirm = &Confirm::new(session, yes);
         let runner = Runner { command, engine, locking, record, confirm, stop, claims: Claims::default() };
         let reporter = session.reporter(&agent.graph.run, None);
-        let pulse = reporter.pulse();
-        let work = pulse.beside(async {
+        let elapsed_timer = reporter.elapsed_timer();
+        let work = elapsed_timer.beside(async {
             let graph = unless(stop, approving.pass_one(agent, session, engine, record)).await?.graph;
             let goal = Goal::Present(Present { exec: format!("moat exec{target}"), ..Present::default() });
             // Nothing to roll back: every resource existed before.

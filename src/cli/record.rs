@@ -24,7 +24,7 @@ pub struct Record<'a> {
 }
 
 /// What a user consents to.
-pub enum Consent<'a> {
+pub enum Confirmation<'a> {
     /// Losing data or approvals.
     Lose(&'a str),
     /// Granting privileges to the sandbox.
@@ -63,12 +63,12 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn consent(&self, run: &Run, to: &Consent<'_>, how: &str) -> Result<(), CliError> {
+    pub fn consent(&self, run: &Run, to: &Confirmation<'_>, how: &str) -> Result<(), CliError> {
         let about =
             About { run: Some(run.id.to_string()), agent: Some(run.agent.to_string()), engine: Some(self.address()) };
         let (key, what) = match to {
-            Consent::Lose(what) => ("to_lose", json!(what)),
-            Consent::Give(what) => ("to_give", json!(what)),
+            Confirmation::Lose(what) => ("to_lose", json!(what)),
+            Confirmation::Give(what) => ("to_give", json!(what)),
         };
         let data = Map::from_iter([(key.to_owned(), what), ("how".to_owned(), how.into())]);
         Ok(self.audit.fact("consent_given", &about, data)?)

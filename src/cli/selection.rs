@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 
-use crate::cli::approval::{self, Approving};
+use crate::cli::approval::{self, ApprovalArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Agent, Load};
@@ -80,7 +80,7 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// If any agent is not approved, or a secret cannot be fetched: then no agent must be changed.
-    pub async fn pass(self, approving: &Approving, engine: &Docker, record: &Record<'_>) -> Result<Self, CliError> {
+    pub async fn pass(self, approving: &ApprovalArgs, engine: &Docker, record: &Record<'_>) -> Result<Self, CliError> {
         let session = self.session;
         let passed = Self::of(session, approving.pass(self.into_agents(), session, engine, record).await?);
         passed.remark();
@@ -100,12 +100,12 @@ impl<'a> Selection<'a> {
 
     fn remark(&self) {
         for note in self.agents().filter_map(|agent| agent.note.as_deref()) {
-            self.session.caution(&note.message, &note.hint);
+            self.session.warning(&note.message, &note.hint);
         }
     }
 
     /// Warns about unapproved agents, whose output is incomplete.
-    pub fn caution(&self) {
+    pub fn warn_of_unapproved(&self) {
         for agent in self.agents() {
             let missing = agent.unapproved.as_deref();
             if missing.is_none() && agent.withheld.is_empty() {
@@ -115,7 +115,7 @@ impl<'a> Selection<'a> {
             let message = missing.map_or_else(|| format!("`{name}` has not been applied yet"), Unapproved::message);
             let not_fetched = not_fetched(&agent.withheld);
             let hint = missing.map_or_else(|| "the first `moat apply` approves this spec".to_owned(), Unapproved::hint);
-            self.session.caution((message + "\n" + &not_fetched).trim_end(), &hint);
+            self.session.warning((message + "\n" + &not_fetched).trim_end(), &hint);
         }
     }
 
@@ -138,8 +138,8 @@ impl<'a> Selection<'a> {
         if let [only] = &self.members[..] {
             // Boxed to keep the future of the command small.
             let reporter = self.session.reporter(&only.agent.graph.run, None);
-            let pulse = reporter.pulse();
-            return Box::pin(pulse.beside(one(&only.agent, reporter))).await;
+            let elapsed_timer = reporter.elapsed_timer();
+            return Box::pin(elapsed_timer.beside(one(&only.agent, reporter))).await;
         }
         let exits = join_all(self.members.iter().map(async |member| {
             let done = Box::pin(one(&member.agent, self.reporter(member))).await;

@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// Prints a warning.
-    pub fn caution(&self, message: &str, hint: &str) {
+    pub fn warning(&self, message: &str, hint: &str) {
         let prefix = Prefix::new(&self.screen, self.context.as_deref().map(str::to_owned));
         prefix.alert(&problem::warning(message, hint, prefix.colour()));
     }

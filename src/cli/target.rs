@@ -10,7 +10,7 @@ use futures_util::future::try_join3;
 
 use crate::cli::candidates::agents;
 use crate::cli::default_spec;
-use crate::cli::error::{CliError, Down};
+use crate::cli::error::{CliError, WhyNotRunning};
 use crate::cli::load::{self, Agent, Load};
 use crate::cli::load_error::LoadError;
 use crate::cli::spec_files;
@@ -288,11 +288,11 @@ impl Sandbox {
     /// The error of a command that needs a running main container.
     pub fn not_running(&self, state: &str) -> CliError {
         let down = if self.observed.is_stopped() {
-            Down::Stopped
+            WhyNotRunning::Stopped
         } else if self.observed.has_completed() {
-            Down::Completed
+            WhyNotRunning::Completed
         } else {
-            Down::Broken
+            WhyNotRunning::Broken
         };
         CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), down }
     }

@@ -131,7 +131,7 @@ async fn once<E: Engine>(
         (Some(change), action) => {
             let made = make(engine, &change, operation, on_event, stop).await?;
             if let Action::PullImage { reference, digest: Some(planned), .. } = action {
-                came_as_planned(engine, reference, planned).await?;
+                pulled_as_planned(engine, reference, planned).await?;
             }
             Ok(Output::Made(made))
         }
@@ -163,7 +163,7 @@ async fn make<E: Engine>(
 }
 
 /// Checks the digest of a pulled image: the tag may have moved since the plan, and only planned images are run.
-async fn came_as_planned<E: Engine>(
+async fn pulled_as_planned<E: Engine>(
     engine: &E,
     reference: &ImageRef,
     planned: &ImageDigest,
@@ -182,7 +182,7 @@ fn resolve_container(handle: Handle<ContainerId>, known: &BTreeMap<OpId, Output>
         Handle::Known(id) => Ok(id),
         Handle::From(op) => match known.get(&op) {
             Some(Output::Made(Made::Container(id))) => Ok(id.clone()),
-            _ => Err(unmade(op)),
+            _ => Err(missing_output(op)),
         },
     }
 }
@@ -192,12 +192,12 @@ fn resolve_network(handle: Handle<NetworkId>, known: &BTreeMap<OpId, Output>) ->
         Handle::Known(id) => Ok(id),
         Handle::From(op) => match known.get(&op) {
             Some(Output::Made(Made::Network(id))) => Ok(id.clone()),
-            _ => Err(unmade(op)),
+            _ => Err(missing_output(op)),
         },
     }
 }
 
 /// A plan with a handle to an operation that is not required. The plan checker rejects such plans.
-fn unmade(op: OpId) -> EngineError {
+fn missing_output(op: OpId) -> EngineError {
     EngineError::new(Fault::Refused, format!("the plan uses the result of operation {op} without requiring it"))
 }

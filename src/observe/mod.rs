@@ -47,7 +47,7 @@ pub async fn observe_with<E: Engine>(
     let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
-    proof::second_opinion(engine, graph, &mut observed).await;
+    proof::recheck_health(engine, graph, &mut observed).await;
     let mut missing = needs(graph, &observed);
     missing.images.extend(refreshed.keys().cloned());
     let killed = observed.containers.iter().filter(|facts| facts.was_killed()).map(|facts| facts.id.clone()).collect();
@@ -117,7 +117,7 @@ async fn query<E: Engine>(
 }
 
 /// Takes the health from an inspection where the list has none, as with Podman. Not a bad one if there is a probe, which
-/// counts more (see [`proof::second_opinion`]).
+/// counts more (see [`proof::recheck_health`]).
 fn complete_health(graph: &Graph, containers: &mut [ContainerFacts], id: &ContainerId, health: Health) {
     let is_it = |it: &&mut ContainerFacts| it.id == *id && it.state == ContainerState::Running;
     let Some(facts) = containers.iter_mut().find(is_it).filter(|it| it.health == Health::None) else { return };

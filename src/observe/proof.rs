@@ -41,7 +41,7 @@ pub async fn plan<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, opt
 ///
 /// An engine also reports a paused container as unhealthy, until its next check, half a minute after it
 /// runs again (moby ends a check that way). A restart would needlessly end its processes.
-pub(super) async fn second_opinion<E: Engine>(engine: &E, graph: &Graph, observed: &mut Observed) {
+pub(super) async fn recheck_health<E: Engine>(engine: &E, graph: &Graph, observed: &mut Observed) {
     let well = ask(engine, graph, observed, |health| health == Health::Unhealthy).await;
     for facts in observed.containers.iter_mut().filter(|facts| well.contains(&facts.id)) {
         facts.health = Health::Healthy;

@@ -139,7 +139,7 @@ impl Agent {
         }
         self.standing.problem = self.desired.problem().map(str::to_owned);
         self.standing.held = self.desired.held().to_vec();
-        if read.is_news {
+        if read.take_unreported {
             let is_reported = read.is_reported && matches!(trigger, Trigger::File(_));
             let order = self
                 .order(Wakeup { trigger, ..wakeup }, settings, now)
@@ -196,8 +196,8 @@ impl Agent {
                     host.report(Some(self.number), Event::Settled { run: &self.run, took });
                 }
             }
-            End::Failed(failures, put_back) => self.failed(&failures, &put_back, host, now),
-            End::Restless => self.retry_at(now + ENGINE_RETRY),
+            End::Failed(failures, restored_containers) => self.failed(&failures, &restored_containers, host, now),
+            End::NotConverged => self.retry_at(now + ENGINE_RETRY),
             End::Locked(who) => {
                 self.standing.last_error = Some(who);
                 self.retry_at(now + LOCK_RETRY);
@@ -228,10 +228,16 @@ impl Agent {
         self.known.extend(as_wanted);
     }
 
-    fn failed<D: Host>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, host: &D, now: Instant) {
+    fn failed<D: Host>(
+        &mut self,
+        failures: &[Failure],
+        restored_containers: &BTreeSet<ResourceId>,
+        host: &D,
+        now: Instant,
+    ) {
         let mut again: Option<Instant> = None;
         for failure in failures {
-            let interrupts = put_back.contains(&failure.resource);
+            let interrupts = restored_containers.contains(&failure.resource);
             if let Until::Time(at) = self.backoff.failed(failure, interrupts, now) {
                 again = Some(again.map_or(at, |before| before.min(at)));
             }
@@ -249,7 +255,7 @@ impl Agent {
             let Some((repairs, until)) = self.backoff.of(resource) else { continue };
             self.standing.work = if until == Until::Change { Work::Stuck } else { Work::BackingOff };
             let Until::Time(until) = until else { continue };
-            if repairs >= LOOPING && self.backoff.is_news(resource) {
+            if repairs >= LOOPING && self.backoff.take_unreported(resource) {
                 let pause = until.saturating_duration_since(now);
                 let run = &self.run;
                 host.report(Some(self.number), Event::BackingOff { run, resource, repairs, pause, log });

@@ -79,7 +79,7 @@ impl Backoff {
     }
 
     /// Whether its pause has not been reported yet; marks it as reported.
-    pub fn is_news(&mut self, resource: &ResourceId) -> bool {
+    pub fn take_unreported(&mut self, resource: &ResourceId) -> bool {
         self.entries
             .get_mut(resource)
             .is_some_and(|entry| std::mem::replace(&mut entry.reported, entry.count) != entry.count)

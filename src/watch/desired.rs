@@ -35,7 +35,7 @@ pub(super) struct DesiredSpec {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// The desired state has changed.
-    pub is_news: bool,
+    pub take_unreported: bool,
     /// The change has been reported.
     pub is_reported: bool,
     /// The changed resources.
@@ -117,7 +117,7 @@ impl DesiredSpec {
                     host.report(Some(agent), Event::SpecGone { run: &self.run });
                 }
                 self.problem = Some(GONE.to_owned());
-                Reading { is_news: settings.prune, ..Reading::default() }
+                Reading { take_unreported: settings.prune, ..Reading::default() }
             }
             Some(Read::Bad(problem)) => self.reject(agent, problem, host),
             Some(Read::Another(run)) => {
@@ -155,7 +155,7 @@ impl DesiredSpec {
             host.report(Some(agent), Event::Held { run: &self.run, more: &more });
             self.held = more;
         }
-        Reading { is_news: back, ..Reading::default() }
+        Reading { take_unreported: back, ..Reading::default() }
     }
 
     fn take<D: Host>(&mut self, agent: usize, graph: Graph, trigger: &Trigger, host: &D) -> Reading {
@@ -173,13 +173,13 @@ impl DesiredSpec {
             host.report(Some(agent), Event::Reloaded { run: &self.run, trigger });
         }
         if is_same {
-            return Reading { is_news: back || is_replaced, is_reported, changed: Vec::new() };
+            return Reading { take_unreported: back || is_replaced, is_reported, changed: Vec::new() };
         }
         let config = |graph: Option<&Graph>, id: &ResourceId| {
             graph.and_then(|graph| graph.node(id)).map(|node| node.config.canonical())
         };
         let is_other = |id: &ResourceId| config(before.as_ref(), id) != config(after, id);
         let changed = self.resources().into_iter().filter(is_other).collect();
-        Reading { is_news: true, is_reported, changed }
+        Reading { take_unreported: true, is_reported, changed }
     }
 }

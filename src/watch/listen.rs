@@ -106,11 +106,11 @@ fn heard(happening: &EngineEvent, owners: &Owners, wakeups: &Wakeups) {
         Actor::Network { container, .. } => container.clone(),
         Actor::Volume { .. } => None,
     };
-    wakeups.add(agent, Wakeup::touching(trigger, container.filter(|_| disproves(happening.what))));
+    wakeups.add(agent, Wakeup::touching(trigger, container.filter(|_| invalidates_proof(happening.what))));
 }
 
 /// Whether an event invalidates the proof of a container.
-fn disproves(what: EventAction) -> bool {
+fn invalidates_proof(what: EventAction) -> bool {
     match what {
         EventAction::Started
         | EventAction::Died

@@ -45,13 +45,13 @@ use moat_model::resource::Run;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
 use reading::read;
-use round::{Around, End, round};
+use round::{End, RoundContext, round};
 
 /// The interval of periodic rounds: a lost event delays a repair by at most this time.
 pub const RESYNC: Duration = Duration::from_secs(5 * 60);
 
 /// The time for calls in flight to finish when the watch is stopped. Users expect it to stop within a second.
-const LAST_MOMENTS: Duration = Duration::from_millis(600);
+const END_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// The options of a watch.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ pub async fn watch<E: Engine, D: Host>(
     let mut agents = begin(host, watched, settings);
     let owners = Owners::new(agents.iter().map(|agent| &agent.run));
     let mut listener = pin!(listen(engine, host, &owners, wakeups));
-    let around = Around { engine, host, claims: Claims::default(), stop };
+    let around = RoundContext { engine, host, claims: Claims::default(), stop };
     let (mut rounds, mut readings) = (FuturesUnordered::new(), FuturesUnordered::new());
     (0..agents.len()).for_each(|agent| wakeups.wake(agent, Trigger::Start));
     loop {
@@ -136,7 +136,7 @@ pub async fn watch<E: Engine, D: Host>(
     }
     // Stopping does not wait for the reading of a spec: a program that provides a secret may never answer. It waits for
     // calls in flight; the next apply finds the rest.
-    let _ = timeout(LAST_MOMENTS, async { while rounds.next().await.is_some() {} }).await;
+    let _ = timeout(END_TIMEOUT, async { while rounds.next().await.is_some() {} }).await;
 }
 
 /// The agents, with their periodic rounds spread over the interval.

@@ -25,7 +25,7 @@ use moat_plan::{Action, Cause, Operation, Options, Plan, compute};
 const LOG_LINES: u32 = 10;
 
 /// The state that all rounds of a watch share.
-pub(super) struct Around<'a, E, D> {
+pub(super) struct RoundContext<'a, E, D> {
     pub engine: &'a E,
     pub host: &'a D,
     pub claims: Claims,
@@ -71,14 +71,14 @@ pub(super) enum End {
     /// With the resources whose working container was stopped and restored.
     Failed(Vec<Failure>, BTreeSet<ResourceId>),
     /// The run did not converge.
-    Restless,
+    NotConverged,
     /// Another moat process holds the lock; its description.
     Locked(String),
     NoEngine(EngineError),
     Interrupted,
 }
 
-pub(super) async fn round<E: Engine, D: Host>(around: &Around<'_, E, D>, order: RoundRequest) -> Report {
+pub(super) async fn round<E: Engine, D: Host>(around: &RoundContext<'_, E, D>, order: RoundRequest) -> Report {
     let began = Instant::now();
     let mut notes = RoundStats::default();
     let end = run(around, &order, &mut notes).await.unwrap_or_else(End::NoEngine);
@@ -86,7 +86,7 @@ pub(super) async fn round<E: Engine, D: Host>(around: &Around<'_, E, D>, order: 
 }
 
 async fn run<E: Engine, D: Host>(
-    around: &Around<'_, E, D>,
+    around: &RoundContext<'_, E, D>,
     order: &RoundRequest,
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
@@ -115,12 +115,12 @@ async fn run<E: Engine, D: Host>(
 
 /// Applies and reports. Plans with proofs only are not reported: they change nothing.
 async fn apply<E: Engine, D: Host>(
-    around: &Around<'_, E, D>,
+    around: &RoundContext<'_, E, D>,
     order: &RoundRequest,
     options: Options,
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
-    let Around { engine, host, claims, stop } = around;
+    let RoundContext { engine, host, claims, stop } = around;
     let RoundRequest { agent, graph, trigger, is_reported, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let recorded = host.recorded(*engine, graph);
@@ -155,16 +155,16 @@ async fn apply<E: Engine, D: Host>(
         Outcome::Failed { failures, undid, .. } => {
             match failures.iter().find(|it| it.fault == Some(Fault::Unreachable)) {
                 Some(failure) => End::NoEngine(EngineError::new(Fault::Unreachable, failure.message.clone())),
-                None => End::Failed(failures, put_back(&undid)),
+                None => End::Failed(failures, restored_containers(&undid)),
             }
         }
-        Outcome::OutOfBudget { .. } => End::Restless,
+        Outcome::OutOfBudget { .. } => End::NotConverged,
         Outcome::Interrupted { .. } => End::Interrupted,
     })
 }
 
 /// Containers that were stopped for a replacement and run again.
-fn put_back(undid: &[Operation]) -> BTreeSet<ResourceId> {
+fn restored_containers(undid: &[Operation]) -> BTreeSet<ResourceId> {
     let starts = |operation: &&Operation| matches!(operation.action, Action::StartContainer { .. });
     undid.iter().filter(starts).map(|operation| operation.resource.clone()).collect()
 }

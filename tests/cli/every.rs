@@ -7,7 +7,7 @@ use testkit::hermetic::Place;
 const ABOUT_NO_SANDBOX: [&str; 8] = ["list", "init", "validate", "explain", "schema", "deps", "completions", "man"];
 
 /// Commands that take the sandbox as an option or as a part of a path.
-const NAMED_OTHERWISE: [(&str, &str); 3] = [("why", "file"), ("audit", "agent"), ("cp", "from")];
+const OTHER_ARGUMENT_NAMES: [(&str, &str); 3] = [("why", "file"), ("audit", "agent"), ("cp", "from")];
 
 /// Visits a command and its subcommands with their full names.
 fn walk(command: &Command, name: &str, visit: &mut dyn FnMut(&str, &Command)) {
@@ -61,7 +61,7 @@ fn every_sandbox_command_accepts_all_kinds_of_names() {
         if ABOUT_NO_SANDBOX.contains(&name) {
             continue;
         }
-        let otherwise = NAMED_OTHERWISE.iter().find(|(other, _)| *other == name).map(|(_, argument)| *argument);
+        let otherwise = OTHER_ARGUMENT_NAMES.iter().find(|(other, _)| *other == name).map(|(_, argument)| *argument);
         let is_it = |argument: &&clap::Arg| match otherwise {
             Some(id) => argument.get_id() == id,
             None => argument.get_value_names().is_some_and(|names| names.iter().any(|it| it == "AGENT")),

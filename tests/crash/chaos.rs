@@ -33,15 +33,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A deterministic random generator: Marsaglia's xorshift.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn new(seed: u64) -> Self {
         // Adjacent seeds must differ from the first roll on, and the state must not be 0.
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn roll(&mut self, sides: u64) -> usize {
+    fn below(&mut self, sides: u64) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -65,7 +65,7 @@ const ACTS: [Act; 5] = [Act::Kill, Act::Stop, Act::Pause, Act::Disconnect, Act::
 
 struct Chaos<'a> {
     sandbox: &'a Sandbox,
-    dice: Dice,
+    dice: Random,
     watch: Option<Watched>,
     /// The recent hits of each container.
     hits: BTreeMap<&'static str, VecDeque<Instant>>,
@@ -78,7 +78,7 @@ impl<'a> Chaos<'a> {
     fn begin(sandbox: &'a Sandbox, seed: u64) -> Self {
         let watch = Some(Watched::new(sandbox, &[]));
         let hits = BTreeMap::new();
-        Self { sandbox, dice: Dice::new(seed), watch, hits, promised: Instant::now(), done: Vec::new() }
+        Self { sandbox, dice: Random::new(seed), watch, hits, promised: Instant::now(), done: Vec::new() }
     }
 
     /// Whether all of these may be hit again.
@@ -101,7 +101,7 @@ impl<'a> Chaos<'a> {
 
     /// One disturbance, or several at once.
     fn strike(&mut self) {
-        match self.dice.roll(12) {
+        match self.dice.below(12) {
             0 => self.watch_dies(),
             1 => {
                 if self.may_hit(&CONTAINERS) {
@@ -110,21 +110,21 @@ impl<'a> Chaos<'a> {
                 }
             }
             2 => self.all_go(),
-            3 => self.network_goes(),
+            3 => self.remove_network(),
             4 | 5 => {
-                let first = self.dice.roll(3);
+                let first = self.dice.below(3);
                 let two = [CONTAINERS[first], CONTAINERS[(first + 1) % 3]];
-                self.harm(&two);
+                self.damage(&two);
             }
             _ => {
-                let one = CONTAINERS[self.dice.roll(3)];
-                self.harm(&[one]);
+                let one = CONTAINERS[self.dice.below(3)];
+                self.damage(&[one]);
             }
         }
     }
 
-    fn harm(&mut self, names: &[&'static str]) {
-        let act = ACTS[self.dice.roll(5)];
+    fn damage(&mut self, names: &[&'static str]) {
+        let act = ACTS[self.dice.below(5)];
         if !self.may_hit(names) {
             return;
         }
@@ -157,7 +157,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    fn network_goes(&mut self) {
+    fn remove_network(&mut self) {
         if self.may_hit(&CONTAINERS) {
             self.done.push("network".to_owned());
             let network = format!("moat-{}", self.sandbox.run_id());
@@ -236,9 +236,9 @@ fn chaos() {
     let mut chaos = Chaos::begin(&sandbox, seed);
     let (began, mut pieces, mut worst, mut acts) = (Instant::now(), 0, Duration::ZERO, 0);
     while began.elapsed() < length {
-        for _ in 0..=chaos.dice.roll(4) {
+        for _ in 0..=chaos.dice.below(4) {
             chaos.strike();
-            thread::sleep(Duration::from_millis(u64::try_from(chaos.dice.roll(1500)).expect("small")));
+            thread::sleep(Duration::from_millis(u64::try_from(chaos.dice.below(1500)).expect("small")));
         }
         let took = chaos.is_ready_again(seed);
         let built = sandbox.sh("echo FROM scratch | docker build -q -");

@@ -75,7 +75,7 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
     let ended = hold_at(&sandbox, &breakpoint, command(work), point).map(|held| {
         restart_engine();
         let call = held.call.clone();
-        let (code, reported) = held.let_go();
+        let (code, reported) = held.resume();
         // It succeeded, failed, or lost the engine.
         let code = code.unwrap_or(-1);
         assert!([0, 1, 69].contains(&code), "{work:?} {point:?} at {call}: exit code {code}\n{reported}");

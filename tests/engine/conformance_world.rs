@@ -108,7 +108,7 @@ impl Corner for World {
         let lines = "echo one; echo two; echo three";
         let script = match program {
             Program::Idle => listen.to_owned(),
-            Program::Stubborn => "trap '' TERM; exec sleep 1000".to_owned(),
+            Program::IgnoresStop => "trap '' TERM; exec sleep 1000".to_owned(),
             Program::Fails => "exit 7".to_owned(),
             Program::Writes => format!("{lines}; {listen}"),
             Program::WritesAndEnds => lines.to_owned(),

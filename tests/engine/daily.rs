@@ -10,7 +10,7 @@ use testkit::run::until;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
 /// Writes to both streams. The engine reads each by itself: what comes on the other one comes a good while later.
-const TALKS: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 1; echo two >&2; sleep 1; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
+const WRITES_LINES: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 1; echo two >&2; sleep 1; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
 
 pub struct Running<'a> {
     child: Child,
@@ -46,7 +46,7 @@ impl Drop for Running<'_> {
 
 #[test]
 fn logs_are_ordered_by_time() {
-    let sandbox = Sandbox::applied(TALKS);
+    let sandbox = Sandbox::applied(WRITES_LINES);
     assert!(until(|| sandbox.moat(&["logs"]).ok().stdout.ends_with("three\n")));
     expect![[r#"
         exit 0
@@ -75,14 +75,14 @@ fn logs_are_ordered_by_time() {
 
 #[test]
 fn following_continues_across_a_restart_and_a_replacement() {
-    let sandbox = Sandbox::applied(TALKS);
+    let sandbox = Sandbox::applied(WRITES_LINES);
     let follower = Running::start(&sandbox, &["logs", "-f"]);
     let once = "one\ntwo\nthree\n";
     follower.wrote(|out| out == once);
     engine().docker(&["restart", "--time", "0", &sandbox.main()]);
     follower.wrote(|out| out == once.repeat(2));
     let first = sandbox.main();
-    sandbox.rewrite(&TALKS.replace("\"1\"", "\"2\""));
+    sandbox.rewrite(&WRITES_LINES.replace("\"1\"", "\"2\""));
     sandbox.apply();
     assert_ne!(sandbox.main(), first);
     follower.wrote(|out| out == once.repeat(3));

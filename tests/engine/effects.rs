@@ -183,7 +183,7 @@ const INSIDE: &[(&str, &str)] = &[
 ];
 
 /// The objects by role: the id, and the start time of containers.
-type There = BTreeMap<String, String>;
+type Objects = BTreeMap<String, String>;
 
 const MAIN: &str = "container/main";
 const NETWORK: &str = "network/agent";
@@ -219,7 +219,7 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
     let agent = write(sandbox, &step.before);
     moat(sandbox, &["apply", "--approve-all"], 0);
     images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
-    let (before, shown) = (there(&agent), shows(sandbox, step));
+    let (before, shown) = (objects(&agent), shows(sandbox, step));
 
     let agent_after = write(sandbox, &step.after);
     let is_nothing = step.becomes == Becomes::Nothing;
@@ -229,14 +229,14 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
     if is_nothing {
         moat(sandbox, &["plan", "--detailed-exitcode"], 0);
     }
-    let after = there(&agent_after);
+    let after = objects(&agent_after);
     if step.becomes == Becomes::Another {
-        assert_eq!(there(&agent), before, "the first one is left alone\n{reported}");
+        assert_eq!(objects(&agent), before, "the first one is left alone\n{reported}");
         assert!(after.values().all(|it| !before.values().any(|old| old == it)), "{reported}");
         assert_ne!(run(&agent), run(&agent_after), "{reported}");
     } else {
         images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
-        assert!(has_become(step.becomes, &before, &after), "{reported}{plan:?}\n{before:#?}\n{after:#?}");
+        assert!(has_effect(step.becomes, &before, &after), "{reported}{plan:?}\n{before:#?}\n{after:#?}");
     }
     // For a removed limit, the reverse.
     let word = step.key.rsplit('.').next().unwrap_or_default();
@@ -246,12 +246,12 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
     // A second apply is a no-op.
     moat(sandbox, &["plan", "--detailed-exitcode"], 0);
     moat(sandbox, &["apply", "--approve-all"], 0);
-    assert_eq!(there(&agent_after), after, "again\n{reported}");
+    assert_eq!(objects(&agent_after), after, "again\n{reported}");
 }
 
 /// Compares the objects before and after the step. The plan shows whether a change is in place, and `docker inspect`
 /// which one.
-fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
+fn has_effect(becomes: Becomes, before: &Objects, after: &Objects) -> bool {
     let is_other = |role: &str| before.get(role).map(|it| id(it)) != after.get(role).map(|it| id(it));
     let untouched = |role: &str| before.get(role) == after.get(role);
     let roles: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
@@ -312,7 +312,7 @@ fn moat(sandbox: &Sandbox, args: &[&str], code: i32) -> Ran {
 }
 
 /// The network and the containers of an agent.
-fn there(agent: &str) -> There {
+fn objects(agent: &str) -> Objects {
     let filter = format!("label=moat.agent={agent}");
     let inspect = |list: &[&str], inspect: &[&str]| {
         let ids = engine().list(&[list, &["--no-trunc", "--filter", &filter]].concat());
@@ -325,9 +325,9 @@ fn there(agent: &str) -> There {
     let network = "{{index .Labels \"moat.resource\"}} {{.Id}}";
     lines.extend(inspect(&["network", "ls", "-q"], &["network", "inspect", "--format", network]));
     let pairs = lines.iter().filter_map(|line| line.split_once(' '));
-    let there: There = pairs.map(|(role, it)| (role.to_owned(), it.to_owned())).collect();
-    assert_eq!(there.len(), lines.len(), "each is there once: {lines:#?}");
-    there
+    let objects: Objects = pairs.map(|(role, it)| (role.to_owned(), it.to_owned())).collect();
+    assert_eq!(objects.len(), lines.len(), "each is there once: {lines:#?}");
+    objects
 }
 
 /// The run in the labels of an agent's containers.

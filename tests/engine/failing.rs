@@ -9,12 +9,12 @@ fn fails(spec: &str, args: &[&str], expected: &Expect) {
     let before = Inventory::now();
     let sandbox = Sandbox::new(spec);
     let reported = sandbox.moat(&[&["apply", "--quiet"], args].concat()).transcript();
-    expected.assert_eq(&without_chance(&reported));
+    expected.assert_eq(&without_variable_parts(&reported));
     before.assert_unchanged(&sandbox.agent);
 }
 
 /// Removes process ids, restart counts and repeated log lines, which vary.
-fn without_chance(text: &str) -> String {
+fn without_variable_parts(text: &str) -> String {
     let text = without(text, "tini (", "] exec", "tini] exec");
     let text = without(&text, "was restarted ", " times", "was restarted N times");
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();

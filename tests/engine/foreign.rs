@@ -5,7 +5,7 @@ use testkit::engine::engine;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
 /// Creates an unlabelled object with the name, and checks that apply and destroy report it and leave it unchanged.
-fn left_alone(spec: &str, kind: &str, create: impl FnOnce(&str) -> String, apply: &Expect, destroy: &Expect) {
+fn leaves_unchanged(spec: &str, kind: &str, create: impl FnOnce(&str) -> String, apply: &Expect, destroy: &Expect) {
     let sandbox = Sandbox::new(spec);
     let name = create(&sandbox.run_id());
     let look = || engine().docker(&[kind, "inspect", &name]);
@@ -26,7 +26,7 @@ fn a_container() {
         engine().docker(&["run", "-d", "--name", &name, "busybox", "sleep", "infinity"]);
         name
     };
-    left_alone(
+    leaves_unchanged(
         PLAIN,
         "container",
         create,
@@ -53,7 +53,7 @@ fn a_network() {
         engine().docker(&["network", "create", &name]);
         name
     };
-    left_alone(
+    leaves_unchanged(
         PLAIN,
         "network",
         create,
@@ -79,7 +79,7 @@ fn a_volume() {
         engine().docker(&["volume", "create", &name]);
         name
     };
-    left_alone(
+    leaves_unchanged(
         DIND,
         "volume",
         create,

@@ -8,7 +8,7 @@ use testkit::run::until;
 use testkit::sandbox::{DIND, Sandbox};
 
 /// A sidecar that accepts connections and never answers: a check of the port alone would pass.
-const DEAF: &str = "buildkit: {image: deaf}\n";
+const NEVER_ANSWERS: &str = "buildkit: {image: deaf}\n";
 
 #[test]
 fn a_command_is_held_while_the_sidecar_is_down() {
@@ -42,14 +42,14 @@ fn a_command_is_held_when_moat_was_killed() {
 
 #[test]
 fn a_port_that_accepts_connections_is_not_enough() {
-    let sandbox = marked(DEAF);
+    let sandbox = marked(NEVER_ANSWERS);
     let dockerfile = "FROM busybox\nENTRYPOINT [\"sh\", \"-c\", \"exec nc -ll -p 1234 -e sleep 1000000\"]\n";
     let folder = sandbox.path().join("deaf");
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("Dockerfile"), dockerfile).expect("a file");
     let image = format!("{}-deaf", sandbox.agent);
     engine().docker(&["build", "-t", &image, &folder.to_string_lossy()]);
-    sandbox.rewrite(&spec(&DEAF.replace("deaf", &image)));
+    sandbox.rewrite(&spec(&NEVER_ANSWERS.replace("deaf", &image)));
     let args = ["apply", "--approve-all", "--keep-on-failure", "--wait-timeout", "1"];
     assert_eq!(sandbox.moat(&args).run().code, 1);
     assert!(

@@ -13,12 +13,12 @@ fn built(dockerfile: &str, spec: &str) -> Sandbox {
     sandbox
 }
 
-const SAYS_NO: &str = "FROM busybox\nHEALTHCHECK --interval=1s --retries=1 CMD echo down; false\n";
+const UNHEALTHY: &str = "FROM busybox\nHEALTHCHECK --interval=1s --retries=1 CMD echo down; false\n";
 
 #[test]
 fn an_image_check_is_disabled_when_moat_replaces_the_command() {
     for spec in ["", "hooks:\n  pre_run: \"true\"\n"] {
-        let sandbox = built(SAYS_NO, spec);
+        let sandbox = built(UNHEALTHY, spec);
         sandbox.apply();
         let (id, began) = (sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}"));
         assert_eq!(sandbox.inspect("main", "{{.Config.Healthcheck.Test}}"), "[NONE]");
@@ -32,7 +32,7 @@ fn an_image_check_is_disabled_when_moat_replaces_the_command() {
 /// A sandbox of 0.1.0 still has the check. It is not replaced, and the check is ignored.
 #[test]
 fn an_image_check_of_an_older_sandbox_is_ignored() {
-    let sandbox = built(SAYS_NO, "");
+    let sandbox = built(UNHEALTHY, "");
     sandbox.apply();
     let main = sandbox.main();
     let (name, image) = (sandbox.inspect("main", "{{.Name}}"), sandbox.inspect("main", "{{.Config.Image}}"));
@@ -54,7 +54,7 @@ fn an_image_check_of_an_older_sandbox_is_ignored() {
 
 #[test]
 fn an_image_check_counts_for_the_users_command() {
-    let sandbox = built(SAYS_NO, "command: sleep 1000\n");
+    let sandbox = built(UNHEALTHY, "command: sleep 1000\n");
     for _ in 0..2 {
         let ran = sandbox.moat(&["apply"]).run();
         assert_eq!(ran.code, 1, "{ran}");

@@ -24,7 +24,7 @@ fn started(sandbox: &Sandbox) -> String {
 
 /// All commands report it, and `apply` repairs it with one restart.
 #[track_caller]
-fn put_right(sandbox: &Sandbox, what: &str, expected: &str) {
+fn is_repaired(sandbox: &Sandbox, what: &str, expected: &str) {
     let before = started(sandbox);
     let plan = sandbox.moat(&["plan", "--json"]).ok().stdout;
     assert!(plan.contains("\"source-replaced\"") && plan.contains("conf.json"), "{what}: {plan}");
@@ -37,12 +37,12 @@ fn put_right(sandbox: &Sandbox, what: &str, expected: &str) {
     assert_eq!(sandbox.sh_ok("cat /etc/app/conf.json"), expected, "{what}");
     let after = started(sandbox);
     assert!(before != after && before[..64] == after[..64], "{what}: {before} {after}");
-    left_alone(sandbox, what, expected);
+    is_unchanged(sandbox, what, expected);
 }
 
 /// Checks that nothing is to be done, and that apply does nothing.
 #[track_caller]
-fn left_alone(sandbox: &Sandbox, what: &str, expected: &str) {
+fn is_unchanged(sandbox: &Sandbox, what: &str, expected: &str) {
     let before = started(sandbox);
     let ran = sandbox.moat(&["plan", "--detailed-exitcode"]).run();
     assert_eq!(ran.code, 0, "{what}: {ran}");
@@ -58,25 +58,25 @@ fn a_replaced_file_is_repaired_and_an_edited_one_ignored() {
     write(&sandbox, "older", "5");
     sandbox.moat(&["apply"]).ok();
     shell(&sandbox, "echo 2 >conf.json; touch conf.json; chmod 600 conf.json; touch -d yesterday conf.json");
-    left_alone(&sandbox, "edited in place", "2");
+    is_unchanged(&sandbox, "edited in place", "2");
     shell(&sandbox, "mv older conf.json");
-    put_right(&sandbox, "an older file moved there", "5");
+    is_repaired(&sandbox, "an older file moved there", "5");
     shell(&sandbox, "echo 3 >t; mv t conf.json");
-    put_right(&sandbox, "saved by rename", "3");
+    is_repaired(&sandbox, "saved by rename", "3");
     shell(&sandbox, "rm conf.json; echo 4 >conf.json");
-    put_right(&sandbox, "removed and written again", "4");
+    is_repaired(&sandbox, "removed and written again", "4");
     shell(&sandbox, "echo 6 >conf.json; touch conf.json");
-    left_alone(&sandbox, "edited after a restart", "6");
+    is_unchanged(&sandbox, "edited after a restart", "6");
     // A stopped container has no stale files.
     sandbox.moat(&["stop"]).ok();
     shell(&sandbox, "echo 7 >t; mv t conf.json");
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
     sandbox.moat(&["start"]).ok();
-    left_alone(&sandbox, "replaced while it was stopped", "7");
+    is_unchanged(&sandbox, "replaced while it was stopped", "7");
     // `docker restart` mounts the new file as well.
     shell(&sandbox, "echo 8 >t; mv t conf.json");
     engine().docker(&["restart", "-t", "0", &sandbox.main()]);
-    left_alone(&sandbox, "restarted by hand", "8");
+    is_unchanged(&sandbox, "restarted by hand", "8");
     // Without the file a start would fail: the running container is left alone.
     shell(&sandbox, "rm conf.json");
     let before = started(&sandbox);
@@ -92,11 +92,11 @@ fn a_link_to_another_file_is_followed() {
     symlink("v1", sandbox.path().join("conf.json")).expect("a link");
     sandbox.moat(&["apply"]).ok();
     shell(&sandbox, "ln -sfn v1 conf.json; echo 1b >v1");
-    left_alone(&sandbox, "the same link again", "1b");
+    is_unchanged(&sandbox, "the same link again", "1b");
     shell(&sandbox, "ln -sfn v2 conf.json");
-    put_right(&sandbox, "a link to an older file", "2");
+    is_repaired(&sandbox, "a link to an older file", "2");
     shell(&sandbox, "echo 3 >t; mv t v2");
-    put_right(&sandbox, "the file behind the link", "3");
+    is_repaired(&sandbox, "the file behind the link", "3");
 }
 
 #[test]
@@ -110,6 +110,6 @@ fn two_sandboxes_with_one_file_are_both_repaired() {
     }
     shell(&one, "echo 2 >t; mv t conf.json");
     for sandbox in [&one, &other] {
-        put_right(sandbox, "shared", "2");
+        is_repaired(sandbox, "shared", "2");
     }
 }

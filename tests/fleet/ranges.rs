@@ -77,7 +77,7 @@ fn a_subnet_taken_after_observation() {
     assert!(held.call.ends_with("/networks/create"), "{}", held.call);
     let rival = format!("{}-rival", sandbox.agent);
     engine().docker(&["network", "create", "--subnet", "10.119.10.0/24", &rival]);
-    let (code, reported) = held.let_go();
+    let (code, reported) = held.resume();
     assert_eq!(code, Some(0), "{reported}");
     assert!(reported.contains("checked again"), "{reported}");
     sandbox.assert_ready();

@@ -59,7 +59,7 @@ impl World for Simulated {
 
 const PROGRAMS: [Program; 8] = [
     Program::Idle,
-    Program::Stubborn,
+    Program::IgnoresStop,
     Program::Fails,
     Program::Writes,
     Program::WritesAndEnds,
@@ -78,7 +78,7 @@ fn behaviour(program: Program) -> Behaviour {
     let lines = || ["one", "two", "three"].map(str::to_owned).to_vec();
     let plain = match program {
         Program::Idle => Behaviour::default(),
-        Program::Stubborn => Behaviour { stop_ms: 1_000_000, ..Behaviour::default() },
+        Program::IgnoresStop => Behaviour { stop_ms: 1_000_000, ..Behaviour::default() },
         Program::Fails => Behaviour::exits_after(soon, 7),
         Program::Writes => Behaviour { log: lines(), ..Behaviour::default() },
         Program::WritesAndEnds => Behaviour { log: lines(), ..Behaviour::exits_after(soon, 0) },

@@ -15,7 +15,7 @@ use moat_spec::environment::{FileError, ProgramError};
 use moat_spec::{Capabilities, Environment, Source, agent};
 
 /// The default.
-const BRIEFLY: Duration = Duration::from_secs(3);
+const DEFAULT_DURATION: Duration = Duration::from_secs(3);
 
 /// The limit on the peak memory for one file, in bytes. A file has at most 1 MiB; trees, copies and messages take a few
 /// dozen times that.
@@ -66,9 +66,9 @@ fn read(text: &str) {
 }
 
 /// xorshift64*: small and portable.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -140,7 +140,7 @@ const PIECES: &[&str] = &[
     "99999999999999999999",
 ];
 
-fn some_text(dice: &mut Dice) -> String {
+fn some_text(dice: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..dice.below(60) {
         let piece = PIECES[dice.below(PIECES.len())];
@@ -154,12 +154,12 @@ fn some_text(dice: &mut Dice) -> String {
 #[test]
 fn any_text_is_accepted_or_rejected() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let time = number("MOAT_FUZZ_SECONDS").map_or(BRIEFLY, Duration::from_secs);
+    let time = number("MOAT_FUZZ_SECONDS").map_or(DEFAULT_DURATION, Duration::from_secs);
     let mut seed = number("MOAT_FUZZ_SEED").unwrap_or(1);
     let begin = Instant::now();
     let mut count: u64 = 0;
     while begin.elapsed() < time {
-        let text = some_text(&mut Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
+        let text = some_text(&mut Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
         let done = std::panic::catch_unwind(|| read(&text));
         assert!(done.is_ok(), "MOAT_FUZZ_SEED={seed} fails on {:?}", text.get(..2000).unwrap_or(&text));
         (seed, count) = (seed.wrapping_add(1), count + 1);

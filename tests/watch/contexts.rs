@@ -46,7 +46,7 @@ fn a_watch_follows_a_sandbox_where_it_is() {
     assert_eq!(repaired["agent"], sandbox.agent, "{repaired:#}");
     sandbox.main();
     // The other one answers: the sandbox is found there as well.
-    proxy.mend();
+    proxy.restore_connection();
     wait_for(&mut watch, "engine-back", "late");
     wait_for(&mut watch, "settled", "late");
     let contexts: Vec<&Value> = watch.events.iter().map(|event| &event["context"]).collect();

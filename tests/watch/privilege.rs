@@ -8,7 +8,7 @@ use testkit::sandbox::{DIND, PLAIN, Sandbox};
 use testkit::watched::Watched;
 
 /// Widenings.
-const WISHES: [&str; 6] = [
+const WIDENINGS: [&str; 6] = [
     "dependencies: [docker:dind]",
     "mounts: ['/home:/host']",
     "mounts: ['/var/run/docker.sock:/var/run/docker.sock']",
@@ -46,15 +46,18 @@ fn an_agent_cannot_widen_its_sandbox() {
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 
     // Its edit is a proposal.
-    for wish in WISHES {
-        let text =
-            if wish.starts_with("image") { plain.replace("image: busybox", wish) } else { format!("{plain}{wish}\n") };
+    for widening in WIDENINGS {
+        let text = if widening.starts_with("image") {
+            plain.replace("image: busybox", widening)
+        } else {
+            format!("{plain}{widening}\n")
+        };
         sandbox.docker_exec("main", &["sh", "-c", "printf %s \"$1\" > /workspace/agent.yaml", "sh", &text]);
         let held = watch.wait_for("held");
-        assert!(held["more"].as_array().is_some_and(|more| !more.is_empty()), "{wish}: {held:#}");
-        assert_eq!(watch.quiet(), [Value::Null; 0], "{wish}");
-        assert_eq!(sandbox.main(), main, "{wish}");
-        assert_eq!(sandbox.inspect("main", "{{json .HostConfig}}"), before, "{wish}");
+        assert!(held["more"].as_array().is_some_and(|more| !more.is_empty()), "{widening}: {held:#}");
+        assert_eq!(watch.quiet(), [Value::Null; 0], "{widening}");
+        assert_eq!(sandbox.main(), main, "{widening}");
+        assert_eq!(sandbox.inspect("main", "{{json .HostConfig}}"), before, "{widening}");
         fs::write(&spec, &plain).expect("a spec");
         watch.wait_for("reloaded");
     }

@@ -40,8 +40,8 @@ fn watch_updates_the_history_like_apply() {
     assert_eq!(failed["container_id"], sandbox.main(), "the old one is back");
     sandbox.rewrite("image: busybox\nenv: { A: b }\n");
     watch.settles();
-    let mended = record(&sandbox);
-    assert_eq!((&mended["state"], &mended["error"]), (&"ready".into(), &Value::Null), "{mended:#}");
-    assert_eq!(mended["container_id"], sandbox.main());
+    let repaired = record(&sandbox);
+    assert_eq!((&repaired["state"], &repaired["error"]), (&"ready".into(), &Value::Null), "{repaired:#}");
+    assert_eq!(repaired["container_id"], sandbox.main());
     watch.end();
 }

@@ -8,7 +8,7 @@ use testkit::sandbox::{DIND, PLAIN, Sandbox};
 use testkit::watched::Watched;
 
 /// A harm to a container, and the repair by the watch.
-const HARMS: [(&[&str], &str); 5] = [
+const DAMAGES: [(&[&str], &str); 5] = [
     (&["kill"], "start container/main, await container/main"),
     (&["stop", "--time", "0"], "start container/main, await container/main"),
     (&["pause"], "unpause container/main, await container/main"),
@@ -20,7 +20,7 @@ const HARMS: [(&[&str], &str); 5] = [
 fn each_damage_to_a_container_is_repaired_alone() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
-    for (words, repair) in HARMS {
+    for (words, repair) in DAMAGES {
         let main = sandbox.main();
         let other = format!("moat-harmed-{}", sandbox.agent);
         let mut call: Vec<&str> = words.iter().map(|word| if word.is_empty() { main.as_str() } else { word }).collect();
@@ -106,7 +106,7 @@ fn drift_during_a_lost_connection_is_found() {
     proxy.cut();
     watch.wait_for("engine-lost");
     engine().docker(&["rm", "--force", &sandbox.main()]);
-    proxy.mend();
+    proxy.restore_connection();
     watch.events.clear();
     watch.wait_for("engine-back");
     watch.wait_for("settled");

@@ -17,10 +17,10 @@ const USUAL: u64 = 12;
 const GROWTH_MAX: u64 = 4096;
 
 /// A deterministic random generator: Marsaglia's xorshift.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+impl Random {
+    fn below(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -34,12 +34,12 @@ fn soak() {
     let seconds = std::env::var("MOAT_SOAK").ok().and_then(|it| it.parse().ok()).unwrap_or(USUAL);
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
-    let (mut dice, began, mut version, mut rounds) = (Dice(0x2545_F491_4F6C_DD1D), Instant::now(), 0_u64, 0_u64);
+    let (mut dice, began, mut version, mut rounds) = (Random(0x2545_F491_4F6C_DD1D), Instant::now(), 0_u64, 0_u64);
     // A harm without an event is found only by the periodic round, later than this test waits. A broken stream is
     // reported, and so is the round after it.
     let (mut first, mut gaps) = (None, 0);
     while began.elapsed() < Duration::from_secs(seconds) {
-        match dice.roll(4) {
+        match dice.below(4) {
             0 => engine().docker(&["kill", &sandbox.main()]),
             1 => engine().docker(&["rm", "--force", &sandbox.main()]),
             2 => engine().docker(&["pause", &sandbox.main()]),

@@ -35,7 +35,7 @@ impl Picture {
                     sequence.push(c);
                     if c.is_ascii_alphabetic() {
                         let sequence = self.escape.take().unwrap_or_default();
-                        self.obey(&sequence);
+                        self.apply_sequence(&sequence);
                     }
                 }
                 (None, '\u{1b}') => self.escape = Some(String::new()),
@@ -47,7 +47,7 @@ impl Picture {
         }
     }
 
-    fn obey(&mut self, sequence: &str) {
+    fn apply_sequence(&mut self, sequence: &str) {
         let count = sequence.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(1);
         match sequence.chars().last() {
             Some('A') => self.row -= count,

@@ -67,7 +67,7 @@ pub(crate) enum Denied {
 }
 
 /// A connection that passes, until it is dropped: then its end is in the log.
-pub(crate) struct Passing {
+pub(crate) struct ActiveConnection {
     pub traffic: Traffic,
     log: Log,
     entry: Entry,
@@ -117,11 +117,16 @@ impl Attempt {
     }
 
     /// Notes that a connection passes.
-    pub fn pass(&self, shared: &Shared, name: &HostName, verdict: &Verdict<'_>) -> Passing {
+    pub fn pass(&self, shared: &Shared, name: &HostName, verdict: &Verdict<'_>) -> ActiveConnection {
         let (decision, rule) = decision(verdict);
         let entry = self.entry(shared, Some(name), decision, rule, None);
         shared.log.write(entry.clone());
-        Passing { traffic: Traffic::default(), log: shared.log.clone(), entry, end: Mutex::new(Some(Reason::Broken)) }
+        ActiveConnection {
+            traffic: Traffic::default(),
+            log: shared.log.clone(),
+            entry,
+            end: Mutex::new(Some(Reason::Broken)),
+        }
     }
 
     /// Notes that a server cannot be reached.
@@ -158,14 +163,14 @@ impl Attempt {
     }
 }
 
-impl Passing {
+impl ActiveConnection {
     /// Sets how the connection ends; `None`: as it should.
     pub fn ends(&self, reason: Option<Reason>) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
 
-impl Drop for Passing {
+impl Drop for ActiveConnection {
     fn drop(&mut self) {
         let mut entry = self.entry.clone();
         entry.reason = *self.end.lock().unwrap_or_else(PoisonError::into_inner);

@@ -143,7 +143,7 @@ pub struct ContainerFacts {
 
 /// A container that has been up for this long is not crash-looping: after this time an engine resets its pauses
 /// between restarts.
-pub const RAN_WELL: Duration = Duration::from_secs(10);
+pub const STABLE_RUN: Duration = Duration::from_secs(10);
 
 impl ContainerFacts {
     /// Whether it was killed: by a user, by an engine after the stop timeout, or by the kernel.
@@ -230,7 +230,7 @@ impl Observed {
         let restarts = self.live.get(&facts.id)?.restarts;
         let lately = match facts.state {
             ContainerState::Restarting => true,
-            ContainerState::Running => facts.up_seconds.is_some_and(|seconds| seconds < RAN_WELL.as_secs()),
+            ContainerState::Running => facts.up_seconds.is_some_and(|seconds| seconds < STABLE_RUN.as_secs()),
             _ => false,
         };
         (restarts > 0 && lately).then_some(restarts)

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::PlanBuilder;
 use super::completion::{is_done, is_rerun_requested};
-use super::in_place::{self, Fit};
-use super::link::{Link, address, link, resolver, strays};
+use super::in_place::{self, Comparison};
+use super::link::{Link, address, link, networks_to_leave, resolver};
 use super::proof::{is_settled, prove, require_stability};
 use super::{Action, Cause, Handle, OpId, diff, port, refresh, removal, restart, sources, volumes};
 use moat_model::engine::{PortBinding, VolumeMount};
@@ -43,7 +43,7 @@ fn choose<'a>(
     let name = draft.graph.run.name_of(&node.id);
     let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
     let usable = |it: &&&ContainerFacts| {
-        let fits = !matches!(in_place::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
+        let fits = !matches!(in_place::fit(draft.observed, it, node, config, draft.options), Comparison::Recreate(_));
         let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // The replacement failed: the older container is better than none, and than another failure.
@@ -151,7 +151,7 @@ fn keep(
     let mut before: BTreeSet<OpId> = draft.held(id, Gate::Start);
     draft.containers.insert(id.clone(), handle.clone());
     let mut relinked = Vec::new();
-    for stray in strays(draft, config, current) {
+    for stray in networks_to_leave(draft, config, current) {
         let action = Action::DisconnectNetwork { network: stray, container: current.id.clone() };
         relinked.push(draft.add(id, &name, action, Cause::OtherNetwork, []));
     }
@@ -167,7 +167,7 @@ fn keep(
     }
     let restoring = draft.options.restore.contains(id);
     let fit = in_place::fit(draft.observed, current, node, config, draft.options);
-    if let (Fit::Update(update, diffs), false) = (fit, restoring) {
+    if let (Comparison::Update(update, diffs), false) = (fit, restoring) {
         let action = Action::UpdateContainer { container: current.id.clone(), update };
         draft.add(id, &name, action, Cause::Changed(diffs), []);
     }
@@ -182,7 +182,7 @@ fn keep(
             before.insert(stop);
         }
     }
-    let ready = mend(draft, node, config, current, &handle, before);
+    let ready = repair_in_place(draft, node, config, current, &handle, before);
     let final_name = draft.graph.run.name_of(id);
     retire(draft, id, others, ready, handle, &name, &final_name);
 }
@@ -211,7 +211,7 @@ fn connect(
 }
 
 /// Adds the operations that bring a kept container from its state to ready; returns the last one.
-fn mend(
+fn repair_in_place(
     draft: &mut PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
@@ -362,7 +362,7 @@ fn why_created(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, o
     let mut diffs = in_place::unmended(draft.observed, newest, config, diffs);
     // No reason to create a container.
     diffs.retain(|diff| !diff.field.starts_with("extras."));
-    if let (true, Fit::Otherwise(found)) =
+    if let (true, Comparison::Recreate(found)) =
         (diffs.is_empty(), in_place::fit(draft.observed, newest, node, config, draft.options))
     {
         diffs = found;

@@ -123,7 +123,7 @@ fn holds(facts: &NetworkFacts, node: &Node) -> bool {
 }
 
 /// What is not as desired in a network with the desired configuration in its labels.
-fn loosened(facts: &NetworkFacts, config: &NetworkConfig) -> Vec<FieldDiff> {
+fn weakened(facts: &NetworkFacts, config: &NetworkConfig) -> Vec<FieldDiff> {
     let lost = |field: &str| FieldDiff { field: field.to_owned(), old: Some(json!(false)), new: Some(json!(true)) };
     let internal = (config.internal && !facts.internal).then(|| lost("internal"));
     internal.into_iter().chain((config.gateway && !facts.without_host).then(|| lost("gateway"))).collect()
@@ -140,7 +140,7 @@ fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
         Some((old, owner)) => {
             let mut diffs = super::diff::between(&owner.config, &node.config.canonical());
             if let (true, Config::Network(config)) = (diffs.is_empty(), &node.config) {
-                diffs = loosened(old, config);
+                diffs = weakened(old, config);
             }
             Cause::Changed(diffs)
         }

@@ -15,12 +15,12 @@ use moat_model::state::{ContainerFacts, Observed};
 
 /// The comparison of a container with its desired configuration.
 #[derive(Debug)]
-pub(super) enum Fit {
-    AsWanted,
+pub(super) enum Comparison {
+    InSync,
     /// The container is in sync after an update.
     Update(ContainerUpdate, Vec<FieldDiff>),
     /// The container has to be recreated; the differences that its labels do not show.
-    Otherwise(Vec<FieldDiff>),
+    Recreate(Vec<FieldDiff>),
 }
 
 pub(super) fn fit(
@@ -29,15 +29,15 @@ pub(super) fn fit(
     node: &Node,
     config: &ContainerConfig,
     options: &Options,
-) -> Fit {
-    let Some(owner) = &facts.owner else { return Fit::Otherwise(Vec::new()) };
-    let created_so = owner.hash == node.config.hash() || node.config.is_but_for_extras(&owner.config);
+) -> Comparison {
+    let Some(owner) = &facts.owner else { return Comparison::Recreate(Vec::new()) };
+    let created_so = owner.hash == node.config.hash() || node.config.equals_except_extras(&owner.config);
     if !owner.fits(&node.config) {
-        return Fit::Otherwise(Vec::new());
+        return Comparison::Recreate(Vec::new());
     }
     let diffs = if created_so { Vec::new() } else { diff::between(&owner.config, &node.config.canonical()) };
     let Some(live) = observed.live.get(&facts.id).filter(|_| is_compared(node, owner)) else {
-        return if created_so { Fit::AsWanted } else { Fit::Otherwise(Vec::new()) };
+        return if created_so { Comparison::InSync } else { Comparison::Recreate(Vec::new()) };
     };
     let (now, desired, given) = (&live.limits, &config.limits, &owner.defaults);
     let in_vain = |limit: Option<Limit>| limit.is_some_and(|it| given.lacks(it)) || options.updated.contains(&facts.id);
@@ -64,10 +64,10 @@ pub(super) fn fit(
         found.report(RESTART, live.restart.map(|policy| json!(policy)), Some(json!(config.restart)));
     }
     match found {
-        Found { removed: true, diffs } => Fit::Otherwise(diffs),
-        Found { diffs, .. } if diffs.is_empty() => Fit::AsWanted,
+        Found { removed: true, diffs } => Comparison::Recreate(diffs),
+        Found { diffs, .. } if diffs.is_empty() => Comparison::InSync,
         // Always with the policy: Podman resets one that an update does not mention.
-        Found { diffs, .. } => Fit::Update(ContainerUpdate { limits, restart: Some(config.restart) }, diffs),
+        Found { diffs, .. } => Comparison::Update(ContainerUpdate { limits, restart: Some(config.restart) }, diffs),
     }
 }
 

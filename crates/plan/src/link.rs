@@ -46,7 +46,11 @@ pub(super) fn link(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfi
 }
 
 /// The networks that a container has to leave.
-pub(super) fn strays(draft: &PlanBuilder<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> Vec<NetworkId> {
+pub(super) fn networks_to_leave(
+    draft: &PlanBuilder<'_>,
+    config: &ContainerConfig,
+    facts: &ContainerFacts,
+) -> Vec<NetworkId> {
     if is_up(facts.state) { others(draft, config, facts) } else { Vec::new() }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Action, Options, Plan, Power, draft, in_place, policy};
 use moat_model::graph::{Graph, Node, comparable};
 use moat_model::resource::{Config, ContainerConfig, ContainerId, HostPort, ImageRef, Mount, MountSource, Probe};
-use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, RAN_WELL};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, STABLE_RUN};
 
 /// Facts that are not observed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,7 +132,7 @@ fn mounts_a_file(graph: &Graph, node: &Node) -> bool {
 /// Whether the engine may be restarting a container over and over, without a probe that would notice. Only for a short
 /// time after a start, so that stable containers cost no call.
 fn may_be_crashing(node: &Node, facts: &ContainerFacts) -> bool {
-    let is_young = facts.up_seconds.is_some_and(|seconds| seconds < RAN_WELL.as_secs());
+    let is_young = facts.up_seconds.is_some_and(|seconds| seconds < STABLE_RUN.as_secs());
     let is_open = matches!(node.probe, Some(Probe::Running { .. })) && facts.health == Health::None;
     facts.state == ContainerState::Restarting || (facts.state == ContainerState::Running && is_young && is_open)
 }

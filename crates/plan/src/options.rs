@@ -51,7 +51,7 @@ pub struct Options {
 pub enum Power {
     /// As the user left it: stopped if the stop mark exists, otherwise running.
     #[default]
-    AsLeft,
+    Unchanged,
     /// Stopped from now on.
     Stop,
     /// Running from now on.

@@ -18,7 +18,7 @@ pub(super) fn is_down(draft: &PlanBuilder<'_>) -> bool {
     match draft.options.power {
         Power::Stop => true,
         Power::Start => false,
-        Power::AsLeft => draft.observed.is_stopped() && draft.graph.nodes().next().is_some(),
+        Power::Unchanged => draft.observed.is_stopped() && draft.graph.nodes().next().is_some(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::builder::PlanBuilder;
 use super::{Action, Handle};
 use moat_model::graph::Node;
 use moat_model::resource::{ContainerConfig, ContainerId, ImageCheck, Probe, Role};
-use moat_model::state::{ContainerFacts, Health, RAN_WELL};
+use moat_model::state::{ContainerFacts, Health, STABLE_RUN};
 
 /// Whether a running container needs no further proof.
 pub(super) fn is_settled(
@@ -34,8 +34,8 @@ pub(super) fn health(facts: &ContainerFacts, config: &ContainerConfig) -> Health
 /// Extends the probe of a container that was just restarted, since it may crash again.
 pub(super) fn require_stability(probe: &mut Probe) {
     match probe {
-        Probe::Exec { settle, .. } | Probe::Running { settle, .. } => *settle = RAN_WELL,
-        Probe::Idle { .. } => *probe = Probe::Running { settle: RAN_WELL, check: None },
+        Probe::Exec { settle, .. } | Probe::Running { settle, .. } => *settle = STABLE_RUN,
+        Probe::Idle { .. } => *probe = Probe::Running { settle: STABLE_RUN, check: None },
     }
 }
 

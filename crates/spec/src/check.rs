@@ -162,7 +162,7 @@ impl Checker<'_> {
             let belongs = if parent.is_empty() { "at the top level".to_owned() } else { format!("in `{parent}`") };
             return (Fault::new(message, format!("`{key}` belongs {belongs}")), None);
         }
-        if let Some(path) = self.meant_below(key).filter(|_| path.is_empty()) {
+        if let Some(path) = self.nested_synonym(key).filter(|_| path.is_empty()) {
             return (Fault::new(message, format!("write `{path}` instead")), None);
         }
         if let Some(known) = suggest(key, keys.iter().map(|known| known.name)).and_then(named) {
@@ -172,7 +172,7 @@ impl Checker<'_> {
     }
 
     /// The nested key that other tools call by this word: `mem_limit` is `container.memory`.
-    fn meant_below(&self, word: &str) -> Option<String> {
+    fn nested_synonym(&self, word: &str) -> Option<String> {
         let mut found = None;
         self.language.visit("", &mut |path, key| {
             if !path.is_empty() && !path.contains('.') && key.also.contains(&word) && found.is_none() {

@@ -31,7 +31,7 @@ const fn mistake(theirs: &'static str, at: At, ours: &'static str, hint: &'stati
 }
 
 /// The first match applies.
-const MISTAKES: &[Mistake] = &[
+const COMMON_ERRORS: &[Mistake] = &[
     mistake(
         "mapping values are not allowed",
         At::Here,
@@ -101,7 +101,7 @@ const MISTAKES: &[Mistake] = &[
 /// The diagnostic for a syntax error. `info`: the scanner's message; `noticed`: the byte offset at which it stopped.
 pub fn explain(text: &str, info: &str, noticed: usize) -> Diagnostic {
     let noticed = floor_char_boundary(text, noticed);
-    let Some(mistake) = MISTAKES.iter().find(|mistake| info.contains(mistake.theirs)) else {
+    let Some(mistake) = COMMON_ERRORS.iter().find(|mistake| info.contains(mistake.theirs)) else {
         return Diagnostic::error(one_character(text, noticed), format!("not valid YAML: {info}"))
             .hint("check this line and the one above; quote text with special characters");
     };

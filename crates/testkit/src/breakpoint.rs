@@ -49,7 +49,7 @@ struct State {
     /// The held call. All others are blocked.
     caught: Option<String>,
     /// Whether calls are blocked.
-    let_go: bool,
+    resume: bool,
     /// Counts the points. What was held up at one that is over goes nowhere.
     turn: usize,
 }
@@ -88,8 +88,8 @@ impl Breakpoint {
     }
 
     /// Forwards the held call and all later ones. A held answer is lost: its connection breaks.
-    pub fn let_go(&self) {
-        self.watch.state().let_go = true;
+    pub fn resume(&self) {
+        self.watch.state().resume = true;
         self.watch.changed.notify_all();
     }
 }
@@ -101,14 +101,14 @@ impl Watch {
 
     /// Waits with something that came in `turn`, and says whether it is to go on.
     fn hold(&self, turn: usize) -> bool {
-        let held = |state: &mut State| state.turn == turn && !state.let_go;
+        let held = |state: &mut State| state.turn == turn && !state.resume;
         let state = self.changed.wait_while(self.state(), held).expect("no panic in between");
         state.turn == turn
     }
 }
 
 /// The treatment of a request.
-enum Fate {
+enum Treatment {
     Pass,
     /// Forward it, and drop the answer.
     KeepAnswer,
@@ -117,21 +117,21 @@ enum Fate {
 }
 
 impl State {
-    fn fate(&mut self, head: &str) -> Fate {
+    fn treatment(&mut self, head: &str) -> Treatment {
         if self.caught.is_some() {
-            return if self.let_go { Fate::Pass } else { Fate::Keep };
+            return if self.resume { Treatment::Pass } else { Treatment::Keep };
         }
         if head.starts_with("GET ") || head.starts_with("HEAD ") {
-            return Fate::Pass;
+            return Treatment::Pass;
         }
         self.seen += 1;
         match self.point {
             Some(point) if point.nth == self.seen && point.moment == Moment::Asked => {
                 self.caught = Some(name(head));
-                Fate::Keep
+                Treatment::Keep
             }
-            Some(point) if point.nth == self.seen => Fate::KeepAnswer,
-            _ => Fate::Pass,
+            Some(point) if point.nth == self.seen => Treatment::KeepAnswer,
+            _ => Treatment::Pass,
         }
     }
 }
@@ -150,11 +150,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn pass_on(mut client: UnixStream, watch: &Watch) -> io::Result<()> {
     let Some((head, rest)) = request(&mut client)? else { return Ok(()) };
-    let (fate, turn) = {
+    let (treatment, turn) = {
         let mut state = watch.state();
-        (state.fate(&head), state.turn)
+        (state.treatment(&head), state.turn)
     };
-    if matches!(fate, Fate::Keep) && !watch.hold(turn) {
+    if matches!(treatment, Treatment::Keep) && !watch.hold(turn) {
         return Ok(());
     }
     let mut server = UnixStream::connect(engine().socket())?;
@@ -162,7 +162,7 @@ fn pass_on(mut client: UnixStream, watch: &Watch) -> io::Result<()> {
     server.write_all(head.as_bytes())?;
     server.write_all(&rest)?;
     let (mut answer, mut back) = (server.try_clone()?, client.try_clone()?);
-    let keep = matches!(fate, Fate::KeepAnswer).then(|| name(&head));
+    let keep = matches!(treatment, Treatment::KeepAnswer).then(|| name(&head));
     // Scoped, since the watch is borrowed.
     thread::scope(|scope| {
         scope.spawn(move || {

@@ -14,7 +14,7 @@ pub trait Changes: Engine {
             Progress::Pulled(it) => progress(it),
             Progress::Step(step) => panic!("a pull has no step: {step}"),
         };
-        made_nothing(self.change(&Change::Pull { reference: reference.clone(), platform: None }, &pulled).await)
+        creates_nothing(self.change(&Change::Pull { reference: reference.clone(), platform: None }, &pulled).await)
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
@@ -22,7 +22,7 @@ pub trait Changes: Engine {
             Progress::Step(it) => step(it),
             Progress::Pulled(it) => panic!("a build has no layers: {it:?}"),
         };
-        made_nothing(self.change(&Change::Build(build.clone()), &built).await)
+        creates_nothing(self.change(&Change::Build(build.clone()), &built).await)
     }
 
     async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
@@ -47,7 +47,7 @@ pub trait Changes: Engine {
     }
 
     async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::RemoveNetwork { network: network.clone() }).await)
+        creates_nothing(make(self, Change::RemoveNetwork { network: network.clone() }).await)
     }
 
     async fn connect(
@@ -57,45 +57,45 @@ pub trait Changes: Engine {
         aliases: &[String],
     ) -> Result<(), EngineError> {
         let (network, container, aliases) = (network.clone(), container.clone(), aliases.to_vec());
-        made_nothing(make(self, Change::Connect { network, container, aliases, address: None }).await)
+        creates_nothing(make(self, Change::Connect { network, container, aliases, address: None }).await)
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::RemoveVolume { name: name.to_owned() }).await)
+        creates_nothing(make(self, Change::RemoveVolume { name: name.to_owned() }).await)
     }
 
     async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
         let (container, files) = (container.clone(), files.to_vec());
-        made_nothing(make(self, Change::Upload { container, files }).await)
+        creates_nothing(make(self, Change::Upload { container, files }).await)
     }
 
     async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::Start { container: container.clone() }).await)
+        creates_nothing(make(self, Change::Start { container: container.clone() }).await)
     }
 
     async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::Stop { container: container.clone(), grace }).await)
+        creates_nothing(make(self, Change::Stop { container: container.clone(), grace }).await)
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::Restart { container: container.clone() }).await)
+        creates_nothing(make(self, Change::Restart { container: container.clone() }).await)
     }
 
     async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::Unpause { container: container.clone() }).await)
+        creates_nothing(make(self, Change::Unpause { container: container.clone() }).await)
     }
 
     async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::Update { container: container.clone(), update: *update }).await)
+        creates_nothing(make(self, Change::Update { container: container.clone(), update: *update }).await)
     }
 
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
         let (container, name) = (container.clone(), name.to_owned());
-        made_nothing(make(self, Change::Rename { container, name }).await)
+        creates_nothing(make(self, Change::Rename { container, name }).await)
     }
 
     async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        made_nothing(make(self, Change::RemoveContainer { container: container.clone() }).await)
+        creates_nothing(make(self, Change::RemoveContainer { container: container.clone() }).await)
     }
 }
 
@@ -105,7 +105,7 @@ async fn make<E: Engine + ?Sized>(engine: &E, change: Change) -> Result<Made, En
     engine.change(&change, &|progress| panic!("{change:?} takes long: {progress:?}")).await
 }
 
-fn made_nothing(answer: Result<Made, EngineError>) -> Result<(), EngineError> {
+fn creates_nothing(answer: Result<Made, EngineError>) -> Result<(), EngineError> {
     match answer? {
         Made::Nothing => Ok(()),
         made => panic!("created {made:?}"),

@@ -61,8 +61,8 @@ impl Held<'_> {
     }
 
     /// Resumes it until its end; returns its exit code and output.
-    pub fn let_go(mut self) -> (Option<i32>, String) {
-        self.breakpoint.let_go();
+    pub fn resume(mut self) -> (Option<i32>, String) {
+        self.breakpoint.resume();
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {

@@ -49,7 +49,7 @@ impl Proxy {
         }
     }
 
-    pub fn mend(&self) {
+    pub fn restore_connection(&self) {
         self.dead.store(false, Ordering::SeqCst);
     }
 }

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 /// Logged intents of a plan whose calls were not made yet.
 #[derive(Default)]
-pub(super) struct Ahead(BTreeMap<Key, Vec<(u64, Data)>>);
+pub(super) struct LoggedIntents(BTreeMap<Key, Vec<(u64, Data)>>);
 
 /// An intent that is on disk.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl<E: Engine> Audited<'_, E> {
     }
 }
 
-impl Ahead {
+impl LoggedIntents {
     fn add(&mut self, first: u64, changes: Vec<Described>) {
         for (seq, change) in (first..).zip(changes) {
             if let Some(key) = key(&change) {

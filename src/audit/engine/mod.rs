@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use crate::audit::batch::Described;
 use crate::audit::log::About;
 use crate::audit::{Audit, AuditError, Entry, Verdict};
-use batch::{Ahead, Intent};
+use batch::{Intent, LoggedIntents};
 use describe::{Data, object};
 use known::Known;
 use moat_model::engine::{Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress};
@@ -42,7 +42,7 @@ pub struct Audited<'a, E> {
     announced: RefCell<Vec<Described>>,
     /// The changes of that plan that are logged already. Locked while they are written, so that no other call of the
     /// plan logs them again.
-    ahead: Mutex<Ahead>,
+    ahead: Mutex<LoggedIntents>,
     /// The number of running calls.
     busy: Cell<usize>,
 }
@@ -97,7 +97,7 @@ impl<'a, E: Engine> Audited<'a, E> {
     }
 
     /// Logs the outcome of a call, with data that its intent did not have.
-    async fn came_of(
+    async fn log_outcome(
         &self,
         intent: Intent,
         described: Described,
@@ -226,7 +226,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
         let done = match self.intent(described.clone()).await {
             Ok(intent) => {
                 let done = self.engine.change(change, progress).await;
-                self.came_of(intent, described, change, &done).await.and(done)
+                self.log_outcome(intent, described, change, &done).await.and(done)
             }
             Err(error) => Err(unrecorded(&error)),
         };

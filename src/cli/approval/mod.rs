@@ -16,7 +16,7 @@ use clap::Args;
 use super::blocking::run_blocking;
 use super::error::CliError;
 use super::load::Agent;
-use super::record::{Consent, Record};
+use super::record::{Confirmation, Record};
 use super::resolved_spec::{ResolvedSpec, Secrets};
 use super::session::Session;
 use super::state_directory::state_directory;
@@ -32,7 +32,7 @@ use moat_model::resource::label::Approved;
 
 /// The approval options of the command line.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Approving {
+pub struct ApprovalArgs {
     /// Approve the spec with this digest, from `moat plan`
     #[arg(long = "approve", value_name = "DIGEST", value_parser = digest)]
     digests: Vec<String>,
@@ -53,7 +53,7 @@ fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-impl Approving {
+impl ApprovalArgs {
     /// The option that approves a proposal. `None`: not approved on the command line.
     fn of(&self, digest: &str) -> Option<&'static str> {
         if self.digests.iter().any(|it| it == digest) {
@@ -88,10 +88,10 @@ impl Approving {
         Ok(passed)
     }
 
-    /// Checks one agent, see [`Approving::pass`].
+    /// Checks one agent, see [`ApprovalArgs::pass`].
     ///
     /// # Errors
-    /// See [`Approving::pass`].
+    /// See [`ApprovalArgs::pass`].
     pub async fn pass_one(
         &self,
         agent: Agent,
@@ -148,7 +148,7 @@ impl Approving {
             let Verdict::Asks(asks) = verdict else { continue };
             let asks = asks.of(agent);
             match self.of(&asks.digest).or_else(|| asked(session, &asks)) {
-                Some(how) => record.consent(&agent.graph.run, &Consent::Give(&asks.asks), how)?,
+                Some(how) => record.consent(&agent.graph.run, &Confirmation::Give(&asks.asks), how)?,
                 None => refused.push(asks),
             }
         }

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use crate::cli::approval::Approving;
+use crate::cli::approval::ApprovalArgs;
 use crate::cli::args::locking::Locking;
 use crate::cli::args::subnets::Addresses;
 
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]
-    pub(in crate::cli) approving: Approving,
+    pub(in crate::cli) approving: ApprovalArgs,
     #[command(flatten)]
     pub(in crate::cli) addresses: Addresses,
     #[command(flatten)]

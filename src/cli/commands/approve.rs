@@ -7,7 +7,7 @@ use crate::cli::args::specs::Specs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
-use crate::cli::record::{Consent, Record};
+use crate::cli::record::{Confirmation, Record};
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::ui::json::documents;
@@ -76,7 +76,7 @@ async fn give(
                 return Err(CliError::NoTerminal);
             }
         }
-        record.consent(run, &Consent::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
+        record.consent(run, &Confirmation::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
         if let Some(resolved) = &agent.resolved {
             approve(run, resolved, true)?;
         }
@@ -96,7 +96,7 @@ fn forget(args: &Approve, session: &Session, selection: &Selection<'_>, record: 
     for agent in selection.agents() {
         let run = &agent.graph.run;
         let approval = place(run).ok_or(CliError::NoStateDir)?;
-        record.consent(run, &Consent::Lose("approvals"), "--forget")?;
+        record.consent(run, &Confirmation::Lose("approvals"), "--forget")?;
         approval.forget().map_err(CliError::Output)?;
         session.screen.say(&format!("{}: approvals discarded\n", run.agent));
         all.push(Answer::of(run, Vec::new()));

@@ -17,7 +17,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interruptible;
 use crate::cli::load::Agent;
-use crate::cli::record::{Consent, Record};
+use crate::cli::record::{Confirmation, Record};
 use crate::cli::runner::Runner;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -25,7 +25,7 @@ use crate::cli::spec_files::DEFAULT_SPEC;
 use crate::cli::target::is_path;
 use crate::observe::runs::{Found, runs};
 use crate::reconcile::Claims;
-use crate::ui::render::list::{self, Row, Upness};
+use crate::ui::render::list::{self, Row, RunStatus};
 use crate::ui::render::outcome::Command;
 use crate::ui::terminal::ask;
 use moat_model::graph::Graph;
@@ -76,7 +76,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
         session.screen.alert(&shown);
     }
     // A run with only kept volumes has been cleaned before.
-    let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
+    let has_work = |row: &Row<'_>| args.volumes || RunStatus::of(row.observed) != RunStatus::Kept || has_scratch(row);
     let targets: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
     if targets.is_empty() {
         let more = if orphans.is_empty() { "" } else { ": `--volumes` deletes the kept volumes with their data" };
@@ -93,7 +93,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let record = Record::open("clean", &engine)?;
     for row in &targets {
         let what = if args.volumes { "run and volumes" } else { "run" };
-        record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
+        record.consent(row.run, &Confirmation::Lose(what), if args.yes { "--yes" } else { "asked" })?;
     }
     let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
     let selection = Selection::of(session, targets.iter().map(agent).collect());

@@ -13,7 +13,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interruptible;
 use crate::cli::load::Load;
-use crate::cli::record::{Consent, Record};
+use crate::cli::record::{Confirmation, Record};
 use crate::cli::runner::{Change, Goal, Runner};
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -53,7 +53,7 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
     if args.volumes {
         let agreed = if args.yes { "--yes" } else { agreed(&engine, &selection, session).await? };
         for agent in selection.agents() {
-            record.consent(&agent.graph.run, &Consent::Lose("volumes"), agreed)?;
+            record.consent(&agent.graph.run, &Confirmation::Lose("volumes"), agreed)?;
         }
     }
     // A consent to delete volumes covers the rest.
@@ -86,7 +86,7 @@ async fn agreed<E: Engine>(engine: &E, selection: &Selection<'_>, session: &Sess
         Some(false) => Err(CliError::Declined),
         Some(true) => Ok("asked"),
         None => {
-            session.caution(&message, "without `--volumes`, moat keeps them");
+            session.warning(&message, "without `--volumes`, moat keeps them");
             Err(CliError::NoTerminal)
         }
     }
@@ -96,7 +96,7 @@ impl Destroy {
     /// Warns that `-v` does not delete volumes, unlike `docker compose down -v`.
     pub(in crate::cli) fn warn_of_verbose(&self, verbose: u8, session: &Session) {
         if verbose > 0 && !self.volumes {
-            session.caution("`-v` means `--verbose`: volumes are kept", "`--volumes` deletes them");
+            session.warning("`-v` means `--verbose`: volumes are kept", "`--volumes` deletes them");
         }
     }
 

@@ -43,7 +43,7 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
             return;
         }
         let text = line(&sandbox.run, &event, args.json, session.screen.data_colour());
-        match session.screen.flows(&text) {
+        match session.screen.write_stream(&text) {
             Ok(true) => {}
             Ok(false) => unread.cancel(),
             Err(error) => {

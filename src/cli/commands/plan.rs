@@ -74,14 +74,14 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
             if pull { registry::ask(&engine, &agent.graph, WithoutQuery::Keep).await } else { Registries::default() };
         for (reference, why) in &found.kept {
             let (message, hint) = registry::words(reference, why);
-            session.caution(&message, &hint);
+            session.warning(&message, &hint);
         }
         let mut options = Options { registry: found.digests, ..options.clone() };
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = proof::plan(&engine, &agent.graph, &observed, &mut options).await;
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan, pull));
         for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
-            session.caution(&format!("`moat apply` would refuse this: {}", reason.message()), &reason.hint());
+            session.warning(&format!("`moat apply` would refuse this: {}", reason.message()), &reason.hint());
         }
         let widens = widening(&agent.graph, &observed);
         let interrupts = plan.interrupts(&ResourceId::main());

@@ -52,5 +52,5 @@ pub async fn run(args: &Restart, session: &Session) -> Result<Exit, CliError> {
     let (agent, approving) = (sandbox.full()?, args.change.approving.clone());
     let (locking, target) = (&args.change.locking, args.target.as_argument());
     let change = PowerChange { agent, approving, options, command: Command::Restart, locking, target, yes: args.yes };
-    change.carry_out(&engine, session).await
+    change.run(&engine, session).await
 }

@@ -134,7 +134,7 @@ impl Run {
         let name = &agent.graph.run.agent;
         if !confirm::is_terminal() {
             let message = format!("`{name}` already exists and will be removed afterwards");
-            session.caution(&message, "it is kept without `--rm`");
+            session.warning(&message, "it is kept without `--rm`");
             return Ok(());
         }
         let options = Options { volumes: destroy::scratch(&agent.graph), ..Options::default() };

@@ -52,7 +52,7 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
     }
     let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
     let selection = selection.seen(&engine).await?;
-    selection.caution();
+    selection.warn_of_unapproved();
     selection.answer(async |agent| shown(args, session, &engine, agent).await).await
 }
 
@@ -88,7 +88,7 @@ async fn across(args: &Status, session: &Session) -> Result<Exit, CliError> {
     let mut shown_agents = Vec::new();
     for (place, engine, agents) in groups {
         let selection = Selection::of(place.unwrap_or(session), agents).seen(engine).await?;
-        selection.caution();
+        selection.warn_of_unapproved();
         shown_agents.extend(selection.into_agents().into_iter().map(|agent| (place, engine, agent)));
     }
     let answers = join_all(shown_agents.iter().map(async |(place, engine, agent)| Answer {

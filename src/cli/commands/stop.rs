@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::approval::Approving;
+use crate::cli::approval::ApprovalArgs;
 use crate::cli::args::locking::Locking;
 use crate::cli::args::stop_timeout::StopTimeout;
 use crate::cli::error::CliError;
@@ -39,7 +39,7 @@ pub async fn run(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     let options = Options { power: Power::Stop, grace: args.grace.seconds, ..Options::default() };
     // Stopping applies nothing of the spec, so it needs no approval.
     let agent = Agent::known(sandbox.graph_or_empty(), PathBuf::from(&sandbox.run.spec));
-    let (approving, locking, target) = (Approving::default(), &args.locking, args.target.as_argument());
+    let (approving, locking, target) = (ApprovalArgs::default(), &args.locking, args.target.as_argument());
     let change = PowerChange { agent, approving, options, command: Command::Stop, locking, target, yes: true };
-    change.carry_out(&engine, session).await
+    change.run(&engine, session).await
 }

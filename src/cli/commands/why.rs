@@ -40,7 +40,7 @@ pub struct Why {
 pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
     let (selection, engine) = Selection::find(session, std::slice::from_ref(&args.file), Load::Full).await?;
     let selection = selection.seen(&engine).await?;
-    selection.caution();
+    selection.warn_of_unapproved();
     let options = args.addresses.options(&engine);
     let answer = selection.answer(async |agent| {
         let observed = observe(&engine, &agent.graph).await?;

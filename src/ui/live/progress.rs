@@ -36,7 +36,7 @@ pub struct Progress<'a> {
 #[derive(Default)]
 struct State {
     /// The running operations.
-    doing: BTreeMap<OpId, Doing>,
+    doing: BTreeMap<OpId, RunningOperation>,
     /// When each pull was last reported.
     reported: BTreeMap<OpId, Instant>,
     /// The failed operations, with their resource and description.
@@ -45,7 +45,7 @@ struct State {
     skipped: BTreeSet<ResourceId>,
 }
 
-struct Doing {
+struct RunningOperation {
     what: String,
     detail: String,
     began: Instant,
@@ -116,7 +116,8 @@ impl State {
                 })
             }
             Event::Started { operation } => {
-                let doing = Doing { what: phrases::doing(operation), detail: String::new(), began: Instant::now() };
+                let doing =
+                    RunningOperation { what: phrases::doing(operation), detail: String::new(), began: Instant::now() };
                 self.doing.insert(operation.id, doing);
                 // A pull may take minutes. Without live lines, nothing else would explain the silence.
                 let is_reported = matches!(operation.action, Action::PullImage { .. }) && prefix.live_size().is_none();
@@ -168,7 +169,7 @@ impl State {
     }
 
     fn pulling(&mut self, operation: &Operation, progress: PullProgress, prefix: &Prefix<'_>) -> Option<String> {
-        let detail = how_far(progress);
+        let detail = progress_text(progress);
         if prefix.live_size().is_some() {
             self.detail(operation, detail);
             return None;
@@ -210,7 +211,7 @@ impl State {
 
     fn draw(&self, prefix: &Prefix<'_>) {
         let Some(size) = prefix.live_size() else { return };
-        let row = |doing: &Doing| Row {
+        let row = |doing: &RunningOperation| Row {
             doing: doing.what.clone(),
             detail: doing.detail.clone(),
             since: doing.began.elapsed(),
@@ -222,7 +223,7 @@ impl State {
 }
 
 /// Returns the known parts of a text such as `12.3 MB of 90.1 MB, 3 of 8 layers`.
-fn how_far(progress: PullProgress) -> String {
+fn progress_text(progress: PullProgress) -> String {
     let PullProgress { current, total, layers_done, layers } = progress;
     let amount = (total > 0).then(|| format!("{} of {}", bytes(current), bytes(total)));
     let layers = (layers > 0).then(|| format!("{layers_done} of {layers} layers"));

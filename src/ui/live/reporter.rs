@@ -65,8 +65,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// Returns a handle that updates elapsed times.
-    pub fn pulse(&self) -> Pulse<'a> {
-        Pulse(match &self.to {
+    pub fn elapsed_timer(&self) -> ElapsedTimer<'a> {
+        ElapsedTimer(match &self.to {
             To::Person(progress) => Some(Rc::clone(progress)),
             To::Script(..) => None,
         })
@@ -110,10 +110,10 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// See [`Reporter::pulse`].
-pub struct Pulse<'a>(Option<Rc<Progress<'a>>>);
+/// See [`Reporter::elapsed_timer`].
+pub struct ElapsedTimer<'a>(Option<Rc<Progress<'a>>>);
 
-impl Pulse<'_> {
+impl ElapsedTimer<'_> {
     /// Runs `work` and updates elapsed times every second.
     pub async fn beside<T>(self, work: impl Future<Output = T>) -> T {
         let beats = async {

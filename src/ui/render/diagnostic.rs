@@ -94,11 +94,11 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
 
 /// The replacement for control characters that the renderer does not replace. It has the same length in UTF-8 as they
 /// have, so that spans stay valid.
-const STAND_IN: &str = "¤";
+const REPLACEMENT: &str = "¤";
 
 /// Replaces the control characters U+0080 to U+009F, which terminals interpret (ECMA-48).
 fn harmless(line: &str) -> Cow<'_, str> {
-    if line.contains(is_c1) { Cow::Owned(line.replace(is_c1, STAND_IN)) } else { Cow::Borrowed(line) }
+    if line.contains(is_c1) { Cow::Owned(line.replace(is_c1, REPLACEMENT)) } else { Cow::Borrowed(line) }
 }
 
 fn is_c1(c: char) -> bool {

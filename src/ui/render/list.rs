@@ -29,7 +29,7 @@ pub struct Row<'a> {
 /// The state of a run, derived from its containers without its spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Upness {
+pub enum RunStatus {
     /// All containers run.
     Running,
     /// Some containers run.
@@ -51,14 +51,14 @@ struct Document<'a> {
     spec: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'a str>,
-    state: Upness,
+    state: RunStatus,
     /// The creation time of the oldest container.
     created_at: Option<String>,
     orphaned: Option<&'static str>,
     resources: Vec<String>,
 }
 
-impl Upness {
+impl RunStatus {
     pub fn of(observed: &Observed) -> Self {
         let up = observed.containers.iter().filter(|it| it.state == ContainerState::Running).count();
         let all_but_one = up + 1 == observed.containers.len() && !observed.is_stopped();
@@ -130,12 +130,12 @@ pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
 
 impl<'a> Row<'a> {
     fn is_good(&self) -> bool {
-        matches!(Upness::of(self.observed), Upness::Running | Upness::Completed)
+        matches!(RunStatus::of(self.observed), RunStatus::Running | RunStatus::Completed)
     }
 
     fn cells(&self) -> [String; 7] {
         let context = self.context.unwrap_or_default().to_owned();
-        let state = Upness::of(self.observed).as_str().to_owned();
+        let state = RunStatus::of(self.observed).as_str().to_owned();
         let count = outcome::names(self.observed).len().to_string();
         let age = self.created().map_or_else(|| "-".to_owned(), |then| phrases::age(self.now.duration_since(then)));
         [self.run.id.to_string(), self.run.agent.to_string(), context, state, age, count, self.run.spec.clone()]
@@ -152,7 +152,7 @@ impl<'a> Row<'a> {
             agent: self.run.agent.as_str(),
             spec: &self.run.spec,
             context: self.context,
-            state: Upness::of(self.observed),
+            state: RunStatus::of(self.observed),
             created_at: self.created().map(written),
             orphaned: self.orphaned,
             resources: outcome::names(self.observed),

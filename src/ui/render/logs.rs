@@ -61,7 +61,7 @@ impl Shown<'_> {
         match self.colour {
             // Probably a file or a pipe: the bytes are unchanged.
             Colour::Never => bytes.extend_from_slice(&line.bytes),
-            Colour::Always => bytes.extend_from_slice(tame(&line.text()).as_bytes()),
+            Colour::Always => bytes.extend_from_slice(keep_colours_only(&line.text()).as_bytes()),
         }
         if line.ended || !is_plain {
             bytes.push(b'\n');
@@ -71,7 +71,7 @@ impl Shown<'_> {
 }
 
 /// Keeps a program's colours, reset at the end of the line, and replaces all other control characters.
-fn tame(text: &str) -> String {
+fn keep_colours_only(text: &str) -> String {
     if !text.contains(|c: char| c.is_control()) {
         return text.to_owned();
     }
@@ -165,7 +165,7 @@ mod tests {
             ("\u{1b}[31", "\u{fffd}[31"),
         ];
         for (text, expected) in table {
-            assert_eq!(tame(text), expected, "{text:?}");
+            assert_eq!(keep_colours_only(text), expected, "{text:?}");
         }
     }
 }

@@ -82,7 +82,7 @@ impl Screen {
     ///
     /// # Errors
     /// Write errors other than a closed pipe.
-    pub fn flows(&self, text: &str) -> io::Result<bool> {
+    pub fn write_stream(&self, text: &str) -> io::Result<bool> {
         match self.out.write(text) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             written => written.map(|()| true),
@@ -94,7 +94,7 @@ impl Screen {
         self.quiet
     }
 
-    /// As [`Screen::flows`], for raw bytes.
+    /// As [`Screen::write_stream`], for raw bytes.
     ///
     /// # Errors
     /// Write errors other than a closed pipe.

@@ -7,7 +7,7 @@ use super::internet::SERVERS;
 use super::{connect, strict};
 
 /// Checks that the sandbox is degraded for the reason, and that an apply closes it again.
-fn mended(sandbox: &Sandbox, reason: &str) {
+fn repaired_by_apply(sandbox: &Sandbox, reason: &str) {
     let status = sandbox.status();
     assert_eq!(status["state"], "degraded", "{status:#}");
     let planned = sandbox.moat(&["plan"]).run();
@@ -25,7 +25,7 @@ fn main_is_connected_elsewhere() {
     let before = sandbox.main();
     engine().docker(&["network", "connect", "bridge", &sandbox.main()]);
     sandbox.sh_ok(&connect(SERVERS, 80));
-    mended(&sandbox, "disconnect container");
+    repaired_by_apply(&sandbox, "disconnect container");
     assert_eq!(sandbox.main(), before, "it was disconnected in place");
 }
 
@@ -55,7 +55,7 @@ pub fn without_its_flags(sandbox: &Sandbox, containers: &[&str]) -> String {
 fn the_network_is_recreated_without_its_flags() {
     let sandbox = strict("allowed.example");
     without_its_flags(&sandbox, &["main", "buildkit", "gateway"]);
-    mended(&sandbox, "internal false -> true");
+    repaired_by_apply(&sandbox, "internal false -> true");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn other_rules_are_set_in_the_gateway() {
     let mut child = command.spawn().expect("docker");
     std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), policy.as_bytes()).expect("written");
     assert!(child.wait().expect("an end").success());
-    mended(&sandbox, r#"mode "learn" -> "strict""#);
+    repaired_by_apply(&sandbox, r#"mode "learn" -> "strict""#);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_gateway_is_gone() {
     let sandbox = strict("allowed.example");
     let before = sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}");
     engine().docker(&["rm", "-f", &sandbox.id("gateway")]);
-    mended(&sandbox, "create container moat-gateway-");
+    repaired_by_apply(&sandbox, "create container moat-gateway-");
     assert_eq!(sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}"), before, "main goes on");
     let gone = sandbox.moat(&["destroy", "--yes"]).run();
     assert_eq!(gone.code, 0, "{gone}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moat::ui::Colour;
-use moat::ui::render::list::{Row, Upness, json, text};
+use moat::ui::render::list::{Row, RunStatus, json, text};
 use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, VolumeFacts};
 use serde_json::Value;
 
@@ -49,16 +49,16 @@ fn every_field_is_described_and_written() {
 #[test]
 fn the_state_follows_from_the_containers() {
     use ContainerState::{Exited, Paused, Running};
-    let table: [(&[ContainerState], Upness); 5] = [
-        (&[Running, Running], Upness::Running),
-        (&[Running, Exited], Upness::Partial),
-        (&[Exited], Upness::Stopped),
-        (&[Paused], Upness::Stopped),
-        (&[], Upness::Kept),
+    let table: [(&[ContainerState], RunStatus); 5] = [
+        (&[Running, Running], RunStatus::Running),
+        (&[Running, Exited], RunStatus::Partial),
+        (&[Exited], RunStatus::Stopped),
+        (&[Paused], RunStatus::Stopped),
+        (&[], RunStatus::Kept),
     ];
     let page = read("list.md");
     for (states, upness) in table {
-        assert_eq!(Upness::of(&with(states)), upness, "{states:?}");
+        assert_eq!(RunStatus::of(&with(states)), upness, "{states:?}");
         assert!(page.contains(&format!("`{}`", upness.as_str())), "{upness:?}");
     }
 }

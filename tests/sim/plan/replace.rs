@@ -10,7 +10,7 @@ use super::world::{DIND, applied, container, graph, images_only, plan, plan_with
 const CHANGED: &str = "agent: builder\ndependencies: [docker:dind]\nenv: {A: two, B: three}\n";
 
 /// The state of an older spec, with both containers of an interrupted replacement.
-fn halfway(newer: impl FnOnce(&mut moat_model::state::ContainerFacts)) -> Observed {
+fn interrupted(newer: impl FnOnce(&mut moat_model::state::ContainerFacts)) -> Observed {
     let mut observed = applied(&graph(DIND));
     let old = container(&mut observed, "main");
     old.state = ContainerState::Exited;
@@ -44,7 +44,7 @@ fn a_changed_environment_replaces_main_and_nothing_else() {
 
 #[test]
 fn a_replacement_interrupted_before_the_start_continues() {
-    let observed = halfway(|new| {
+    let observed = interrupted(|new| {
         new.state = ContainerState::Created;
         new.health = Health::None;
     });
@@ -64,12 +64,12 @@ fn a_replacement_interrupted_before_the_end_is_finished() {
         1.  remove container moat-builder-R: superseded
         2.  rename container moat-builder-R after 1: named moat-builder-R.next1
     "#]]
-    .assert_eq(&plan(&graph(CHANGED), &halfway(|_| {})));
+    .assert_eq(&plan(&graph(CHANGED), &interrupted(|_| {})));
 }
 
 #[test]
 fn a_replacement_interrupted_before_the_rename_is_renamed() {
-    let mut observed = halfway(|_| {});
+    let mut observed = interrupted(|_| {});
     observed.containers.retain(|it| it.name.contains(".next1") || it.name.contains("buildkit"));
     expect![[r#"
         1.  rename container moat-builder-R: named moat-builder-R.next1
@@ -79,7 +79,7 @@ fn a_replacement_interrupted_before_the_rename_is_renamed() {
 
 #[test]
 fn a_failed_replacement_is_rolled_back() {
-    let observed = halfway(|new| {
+    let observed = interrupted(|new| {
         new.state = ContainerState::Exited;
         new.exit_code = Some(1);
     });
@@ -94,7 +94,7 @@ fn a_failed_replacement_is_rolled_back() {
 
 #[test]
 fn an_old_container_that_runs_beside_the_new_one_is_stopped_before_the_new_one_starts() {
-    let mut observed = halfway(|new| new.state = ContainerState::Created);
+    let mut observed = interrupted(|new| new.state = ContainerState::Created);
     container(&mut observed, "main").state = ContainerState::Running;
     expect![[r#"
         1.  stop container moat-builder-R: superseded

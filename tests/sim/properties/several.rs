@@ -16,7 +16,7 @@ use testkit::simulator::case::MAX_IN_FLIGHT;
 use testkit::simulator::case::{Case, run_of};
 use testkit::simulator::stage::{Stage, Verdict, check};
 
-use super::stories::{SETTLES, begin, disturbs};
+use super::stories::{SETTLES, begin, breaks_convergence};
 
 /// The agents of one command. The first one is the run of the case.
 const AGENTS: [&str; 3] = ["builder", "tester", "writer"];
@@ -41,24 +41,24 @@ pub async fn several_do_not_meet(case: &Case) -> Verdict {
         check(attempt.converged() || !undisturbed, || format!("one failed: {attempt:?}\n{}", stage.sim.trace()))?;
     }
     if case.faults.0.is_empty() {
-        stage.nothing_was_refused()?;
+        stage.no_call_was_refused()?;
     }
-    stage.no_rule_was_broken(false)?;
+    stage.no_order_was_broken(false)?;
 
     tokio::time::sleep(SETTLES).await;
     stage.sim.forget();
     for graph in &graphs {
-        stage.insist(graph, &options, &Schedule::default()).await?;
-        stage.is_as_wanted(graph).await?;
+        stage.apply_until_done(graph, &options, &Schedule::default()).await?;
+        stage.is_in_sync(graph).await?;
     }
-    stage.nothing_was_refused()?;
+    stage.no_call_was_refused()?;
     // One-shot commands have exited.
     tokio::time::sleep(SETTLES).await;
-    one_goes_and_the_others_stay(&stage, &graphs, &case.faults).await
+    cleaning_one_keeps_the_others(&stage, &graphs, &case.faults).await
 }
 
 /// `moat list` shows each of them, and `moat clean` of one does not affect the others.
-async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &Schedule) -> Verdict {
+async fn cleaning_one_keeps_the_others(stage: &Stage, graphs: &[Graph], faults: &Schedule) -> Verdict {
     let mut wanted: Vec<RunId> = graphs.iter().map(|graph| graph.run.id.clone()).collect();
     wanted.sort();
     let found = runs(&stage.sim).await.map_err(|error| error.to_string())?;
@@ -74,14 +74,14 @@ async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &
     let nothing = Graph::empty(doomed.run.clone());
     let options = Options { volumes: Volumes::All, ..Options::default() };
     stage.sim.forget();
-    stage.insist(&nothing, &options, faults).await?;
+    stage.apply_until_done(&nothing, &options, faults).await?;
     tokio::time::sleep(SETTLES).await;
-    stage.insist(&nothing, &options, &Schedule::default()).await?;
+    stage.apply_until_done(&nothing, &options, &Schedule::default()).await?;
     let left = stage.sim.snapshot(&Scope::Of(doomed.run.id.clone()));
     check(left.is_empty(), || format!("left behind:\n{left}"))?;
-    stage.no_rule_was_broken(false)?;
+    stage.no_order_was_broken(false)?;
     // A fault may have been interference with them.
-    if !faults.0.iter().any(|planned| disturbs(&planned.inject)) {
+    if !faults.0.iter().any(|planned| breaks_convergence(&planned.inject)) {
         let now = others.each_ref().map(|scope| stage.sim.snapshot(scope));
         check(now == before, || format!("the others changed:\n{before:#?}\nto\n{now:#?}"))?;
     }
@@ -93,12 +93,12 @@ pub async fn few_calls_at_a_time(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();
     stage.sim.forget();
-    stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
+    stage.apply_until_done(&graph, &Options::default(), &Schedule::default()).await?;
     let peak = stage.sim.peak_in_flight();
     check(peak == MAX_IN_FLIGHT, || format!("{peak} calls at one time, where there is work for more"))?;
     // Each image is inspected once a round, whatever the number of containers.
     let looks = stage.sim.calls().iter().filter(|entry| entry.call == Call::Image).count();
     let images = case.wanted.images().len();
     check(looks <= 2 * images, || format!("{looks} looks at {images} images"))?;
-    stage.is_as_wanted(&graph).await
+    stage.is_in_sync(&graph).await
 }

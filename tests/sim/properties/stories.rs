@@ -35,17 +35,17 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     let data_before = volumes(&stage);
     let unchanged = stage.lives().await;
     stage.gave_up.set(false);
-    let insisted = stage.insist(&graph, &options, &case.faults).await?;
+    let insisted = stage.apply_until_done(&graph, &options, &case.faults).await?;
     check(insisted.took < PATIENCE * u32::try_from(insisted.starts).unwrap_or(u32::MAX), || {
         format!("took {} s", insisted.took.as_secs())
     })?;
-    let undisturbed = !case.faults.0.iter().any(|planned| disturbs(&planned.inject));
-    stage.no_rule_was_broken(undisturbed && !stage.undid.get())?;
+    let undisturbed = !case.faults.0.iter().any(|planned| breaks_convergence(&planned.inject));
+    stage.no_order_was_broken(undisturbed && !stage.undid.get())?;
     stage.few_calls_at_a_time()?;
     let lost = stage.sim.data_lost().into_iter().find(|name| data_before.contains(&format!("volume {name} ")));
     check(lost.is_none(), || format!("lost the data in {lost:?}"))?;
-    if insisted.struck == 0 {
-        stage.nothing_was_refused()?;
+    if insisted.injected == 0 {
+        stage.no_call_was_refused()?;
         check(insisted.starts == 1, || "started more than once without a fault".to_owned())?;
     }
     if case.faults.0.iter().all(passes) {
@@ -53,19 +53,19 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
         check(patient, || format!("gave up what passes by itself:\n{}", stage.sim.trace()))?;
     }
     if case.faults.0.is_empty() && case.interference.is_empty() {
-        kept_what_did_not_change(&stage, case, &unchanged).await?;
+        unchanged_containers_are_kept(&stage, case, &unchanged).await?;
     }
 
     tokio::time::sleep(SETTLES).await;
     stage.sim.forget();
-    let quiet = stage.insist(&graph, &options, &Schedule::default()).await?;
+    let quiet = stage.apply_until_done(&graph, &options, &Schedule::default()).await?;
     check(quiet.starts == 1, || "a quiet world takes more than one start".to_owned())?;
-    stage.nothing_was_refused()?;
-    stage.no_rule_was_broken(true)?;
-    stage.is_as_wanted(&graph).await?;
+    stage.no_call_was_refused()?;
+    stage.no_order_was_broken(true)?;
+    stage.is_in_sync(&graph).await?;
 
     stage.sim.forget();
-    let again = stage.insist(&graph, &options, &Schedule::default()).await?;
+    let again = stage.apply_until_done(&graph, &options, &Schedule::default()).await?;
     check(again.starts == 1 && stage.sim.changes() == 0, || {
         format!("changed by a second apply:\n{}", stage.sim.trace())
     })?;
@@ -105,7 +105,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
         return Err(format!("not a failure: {attempt:?}"));
     };
     check(!failures.is_empty(), || "failed without a reason".to_owned())?;
-    stage.no_rule_was_broken(true)?;
+    stage.no_order_was_broken(true)?;
     let Some(earlier) = &case.before else {
         stage.is_empty()?;
         return stage.neighbours_are_untouched();
@@ -134,8 +134,8 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
     // The previous state can still be applied.
     tokio::time::sleep(SETTLES).await;
     let graph = earlier.wanted.graph();
-    stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
-    stage.is_as_wanted(&graph).await?;
+    stage.apply_until_done(&graph, &Options::default(), &Schedule::default()).await?;
+    stage.is_in_sync(&graph).await?;
     failure_keeps_data(&stage, case).await?;
     stage.neighbours_are_untouched()
 }
@@ -143,7 +143,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
 /// What a destroy has kept is not taken by the undo of the next apply, first though it looks.
 async fn failure_keeps_data(stage: &Stage, case: &Case) -> Verdict {
     let nothing = Graph::empty(run());
-    stage.insist(&nothing, &Options::default(), &Schedule::default()).await?;
+    stage.apply_until_done(&nothing, &Options::default(), &Schedule::default()).await?;
     stage.sim.forget();
     let kept = volumes(stage);
     let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), Schedule::default());
@@ -177,28 +177,28 @@ pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     }
     tokio::time::sleep(SETTLES).await;
     stage.sim.forget();
-    let quiet = stage.insist(&graph, &options, &Schedule::default()).await?;
+    let quiet = stage.apply_until_done(&graph, &options, &Schedule::default()).await?;
     check(quiet.starts == 1, || "a quiet world takes more than one start".to_owned())?;
-    stage.nothing_was_refused()?;
-    stage.is_as_wanted(&graph).await?;
+    stage.no_call_was_refused()?;
+    stage.is_in_sync(&graph).await?;
     stage.neighbours_are_untouched()
 }
 
 /// Whoever bears a name of ours without our labels is reported, and left alone; when it is gone, all is well.
 pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     let stage = begin(case).await?;
-    stage.meet_neighbours();
+    stage.record_foreign_objects();
     let graph = case.wanted.graph();
     let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), Schedule::default());
     let (attempt, verdict) = stage.attempt(&engine, &graph, &Options::default(), OnFailure::Undo).await;
     verdict?;
     stage.neighbours_are_untouched()?;
-    stage.no_rule_was_broken(true)?;
+    stage.no_order_was_broken(true)?;
     let [namesake] = &case.interference[..] else { return Err("one namesake".to_owned()) };
     // Networks are distinguished by id where the engine allows two with one name.
     if case.old_engine && matches!(namesake, Interference::AddNetwork { .. }) {
         check(attempt.converged(), || format!("not converged: {attempt:?}"))?;
-        return stage.is_as_wanted(&graph).await;
+        return stage.is_in_sync(&graph).await;
     }
     let Attempt::Ended(Ok(Outcome::Failed { failures, .. })) = &attempt else {
         return Err(format!("not a failure: {attempt:?}"));
@@ -213,8 +213,8 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
         other => return Err(format!("{other} is no namesake")),
     };
     stage.sim.interfere(&gone);
-    stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
-    stage.is_as_wanted(&graph).await
+    stage.apply_until_done(&graph, &Options::default(), &Schedule::default()).await?;
+    stage.is_in_sync(&graph).await
 }
 
 /// An interrupt starts nothing new. It rolls back a first apply, and leaves any other to the next apply.
@@ -228,8 +228,8 @@ pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
     let (attempt, verdict) =
         stage.interrupted(&engine, &graph, &Options::default(), OnFailure::Undo, case.interrupt).await;
     verdict?;
-    stage.nothing_was_refused()?;
-    stage.no_rule_was_broken(true)?;
+    stage.no_call_was_refused()?;
+    stage.no_order_was_broken(true)?;
     check(stage.sim.calls().iter().all(|entry| entry.ended.is_some()), || "a call was not finished".to_owned())?;
     match attempt {
         Attempt::Ended(Ok(Outcome::Interrupted { .. })) if is_first => stage.is_empty()?,
@@ -237,10 +237,10 @@ pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
         other => return Err(format!("neither interrupted nor done: {other:?}")),
     }
     stage.sim.forget();
-    let quiet = stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
+    let quiet = stage.apply_until_done(&graph, &Options::default(), &Schedule::default()).await?;
     check(quiet.starts == 1, || "the next apply takes more than one start".to_owned())?;
-    stage.nothing_was_refused()?;
-    stage.is_as_wanted(&graph).await?;
+    stage.no_call_was_refused()?;
+    stage.is_in_sync(&graph).await?;
     stage.neighbours_are_untouched()
 }
 
@@ -271,7 +271,7 @@ pub fn same_case_same_trace(case: &Case) -> Verdict {
     let play = || {
         super::on_paused_clock(async {
             let stage = begin(case).await?;
-            let _ = stage.insist(&case.wanted.graph(), &Options::default(), &case.faults).await;
+            let _ = stage.apply_until_done(&case.wanted.graph(), &Options::default(), &case.faults).await;
             Ok::<_, String>(stage.sim.trace())
         })
     };
@@ -303,13 +303,13 @@ async fn goes_away(stage: &Stage, faults: &Schedule) -> Verdict {
     let nothing = Graph::empty(run());
     let options = Options { volumes: Volumes::All, ..Options::default() };
     accepted(stage, &nothing, &options, true).await?;
-    let insisted = stage.insist(&nothing, &options, faults).await?;
-    if insisted.struck == 0 {
-        stage.nothing_was_refused()?;
+    let insisted = stage.apply_until_done(&nothing, &options, faults).await?;
+    if insisted.injected == 0 {
+        stage.no_call_was_refused()?;
     }
-    stage.no_rule_was_broken(false)?;
+    stage.no_order_was_broken(false)?;
     tokio::time::sleep(SETTLES).await;
-    stage.insist(&nothing, &options, &Schedule::default()).await?;
+    stage.apply_until_done(&nothing, &options, &Schedule::default()).await?;
     stage.is_empty()
 }
 
@@ -322,7 +322,7 @@ async fn accepted(stage: &Stage, graph: &Graph, options: &Options, consent: bool
         .map_err(|why| format!("{why}\nin the plan\n{plan}\nfor {observed:#?}"))
 }
 
-async fn kept_what_did_not_change(
+async fn unchanged_containers_are_kept(
     stage: &Stage,
     case: &Case,
     before: &std::collections::BTreeMap<moat_model::resource::ResourceId, (moat_model::resource::ContainerId, String)>,
@@ -361,6 +361,6 @@ fn passes(planned: &Planned) -> bool {
     is_busy && matches!(planned.at, At::Change(_))
 }
 
-pub fn disturbs(injection: &Injection) -> bool {
+pub fn breaks_convergence(injection: &Injection) -> bool {
     matches!(injection, Injection::Interfere { .. } | Injection::EngineRestart { .. })
 }

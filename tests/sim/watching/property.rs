@@ -141,12 +141,12 @@ async fn play(story: &Story) -> Result<String, String> {
                     Act::RestartEngine { down_ms } => harness.sim.restart_engine(Duration::from_millis(*down_ms)),
                 }
             }
-            engine.calm();
-            story.comes_to_rest(&harness).await;
+            engine.disable();
+            story.converges(&harness).await;
             // An edit that became invalid before it was read was never the desired state.
             if !harness.says(&wanted) {
                 harness.edit(File::good(wanted.graph()));
-                story.comes_to_rest(&harness).await;
+                story.converges(&harness).await;
             }
             wanted
         })
@@ -168,7 +168,7 @@ async fn play(story: &Story) -> Result<String, String> {
 
 impl Story {
     /// Waits for the maximum time until everything is in sync.
-    async fn comes_to_rest(&self, harness: &Harness) {
+    async fn converges(&self, harness: &Harness) {
         tokio::time::sleep(self.until_heard()).await;
         // An operation in progress may still fail, and announce another try.
         tokio::time::sleep(BOUND).await;

@@ -11,7 +11,7 @@ use testkit::changes::Changes;
 use super::fake::{Fake, Reply};
 
 /// An engine that answers a pull with these messages.
-fn telling(head: &'static str, account: &'static str) -> Fake {
+fn answering_pull(head: &'static str, account: &'static str) -> Fake {
     Fake::start(move |request| {
         request
             .line
@@ -29,7 +29,7 @@ async fn pull(docker: &Docker, reference: &str) -> (Result<(), EngineError>, Opt
 
 #[tokio::test]
 async fn a_tag_or_digest_is_always_named() {
-    let fake = telling("200 OK", "");
+    let fake = answering_pull("200 OK", "");
     let docker = fake.connect().await;
     for (reference, query) in [
         ("docker:dind", "fromImage=docker&tag=dind"),
@@ -92,7 +92,7 @@ async fn a_registry_is_asked_through_the_engine() {
 
 #[tokio::test]
 async fn progress_is_reported_until_the_end() {
-    let fake = telling(
+    let fake = answering_pull(
         "200 OK",
         concat!(
             "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":3,\"total\":10},\"id\":\"a\"}\r\n",
@@ -107,7 +107,7 @@ async fn progress_is_reported_until_the_end() {
 #[tokio::test]
 async fn a_pull_with_an_error_in_its_stream_fails() {
     let account = "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n";
-    let fake = telling("200 OK", account);
+    let fake = answering_pull("200 OK", account);
     let (result, _) = pull(&fake.connect().await, "busybox:nope").await;
     let message = "cannot pull `busybox:nope`: `docker.io` has no such image or tag (manifest unknown)";
     assert_eq!(
@@ -115,18 +115,18 @@ async fn a_pull_with_an_error_in_its_stream_fails() {
         Err(EngineError::new(Fault::Pull, message).because(Detail::ImageNotFound).hint("check its name"))
     );
 
-    let fake = telling("404 Not Found\r\nContent-Length: 40", "{\"message\":\"pull access denied for nope\"}");
+    let fake = answering_pull("404 Not Found\r\nContent-Length: 40", "{\"message\":\"pull access denied for nope\"}");
     let (result, _) = pull(&fake.connect().await, "nope").await;
     assert_eq!(result.map_err(|error| error.fault), Err(Fault::Pull));
 
     let account = "{\"error\":\"unauthorized: authentication required\"}\r\n";
-    let (result, _) = pull(&telling("200 OK", account).connect().await, "box:5000/private").await;
+    let (result, _) = pull(&answering_pull("200 OK", account).connect().await, "box:5000/private").await;
     assert_eq!(result.map_err(|error| error.detail), Err(Some(Detail::PullDenied)));
 }
 
 #[tokio::test]
 async fn a_pull_whose_stream_ends_early_fails() {
-    let fake = telling("200 OK\r\nContent-Length: 999", "{\"status\":\"Downloading\"}\r\n");
+    let fake = answering_pull("200 OK\r\nContent-Length: 999", "{\"status\":\"Downloading\"}\r\n");
     let (result, _) = pull(&fake.connect().await, "docker:dind").await;
     assert_eq!(result.map_err(|error| error.fault), Err(Fault::Unreachable));
 

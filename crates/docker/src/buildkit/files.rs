@@ -19,7 +19,7 @@ use hyper::body::Body;
 pub(super) struct Files(Vec<Item>);
 
 /// Size of a piece of content, as BuildKit's own client sends it.
-const PIECE: usize = 32 * 1024;
+const CHUNK: usize = 32 * 1024;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -90,7 +90,7 @@ impl Files {
     async fn content(&self, id: u32, outgoing: &Outgoing) -> bool {
         let item = usize::try_from(id).ok().and_then(|id| self.0.get(id));
         if let Some(ItemContent::File(bytes)) = item.map(|item| &item.content) {
-            for piece in bytes.chunks(PIECE) {
+            for piece in bytes.chunks(CHUNK) {
                 if !outgoing.send(&Packet { id, data: piece.to_vec(), ..packet(PacketKind::Data) }).await {
                     return false;
                 }

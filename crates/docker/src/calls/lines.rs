@@ -32,7 +32,7 @@ pub enum LogStream {
 const LINE_MAX: usize = 1 << 20;
 
 /// The engine's maximum length of an entry in bytes. In the raw format each entry of a longer line starts with its time.
-const PIECE: usize = 16 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// The length of `2026-01-02T03:04:05.000000006Z`.
 const TIME_LEN: usize = 30;
@@ -151,9 +151,9 @@ fn add(open: &mut [Option<Open>; 2], channel: Channel, frame: &[u8]) -> Option<L
 fn raw(line: &[u8]) -> LogLine {
     let (time, mut rest) = timed(line).unwrap_or(("", line));
     let mut bytes = Vec::with_capacity(rest.len());
-    while rest.len() > PIECE {
-        let Some((_, more)) = timed(&rest[PIECE..]) else { break };
-        bytes.extend_from_slice(&rest[..PIECE]);
+    while rest.len() > CHUNK {
+        let Some((_, more)) = timed(&rest[CHUNK..]) else { break };
+        bytes.extend_from_slice(&rest[..CHUNK]);
         rest = more;
     }
     bytes.extend_from_slice(rest);
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn times_within_a_long_terminal_line_are_removed() {
-        let long = "x".repeat(PIECE);
+        let long = "x".repeat(CHUNK);
         let text = format!("{TIME} {long}{TIME} {long}{TIME} end\r\n{TIME} {TIME} is a time\r\n");
         let found = lines(true, text.as_bytes(), 1000);
         assert_eq!(found[0].1, format!("{long}{long}end\r").into_bytes());

@@ -134,7 +134,7 @@ pub(crate) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
         docker.get(Call::Containers, &path).await.map_err(|failure| failure.into_error(Call::Containers))?;
     let entries = by_id(docker, entries).await?;
     let mut facts: Vec<_> = entries.into_iter().map(ContainerEntry::facts).collect();
-    let disowned = disown(docker, &mut facts).await?;
+    let disowned = drop_inherited(docker, &mut facts).await?;
     if *filter != Filter::All {
         facts.retain(|facts| !disowned.contains(&facts.id));
     }
@@ -162,7 +162,7 @@ async fn by_id(docker: &Docker, mut entries: Vec<ContainerEntry>) -> Result<Vec<
 /// Removes the owner from containers whose labels come from their image, and returns these containers. Queries images
 /// after the list, so that every listed image is known. Only containers with a name that moat did not give need a query
 /// of their own.
-async fn disown(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSet<ContainerId>, EngineError> {
+async fn drop_inherited(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSet<ContainerId>, EngineError> {
     if facts.iter().all(|facts| facts.owner.is_none()) {
         return Ok(BTreeSet::new());
     }

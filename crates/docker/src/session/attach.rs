@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::attach_error::AttachError;
-use super::connection::{DETACH_KEYS, How, Process};
+use super::connection::{DETACH_KEYS, Process, StreamOptions};
 use super::detach::Watch;
 use super::exec::{self, ExecId};
 use super::keeper::Keeper;
@@ -81,7 +81,7 @@ impl Docker {
 
     async fn attach_exec(&self, container: &ContainerId, request: &AttachRequest) -> Result<Attached, AttachError> {
         let exec = self.create_attached(container, request).await?;
-        let how = How { tty: request.tty, stdin: request.stdin, detach_keys: request.detach_keys.as_ref() };
+        let how = StreamOptions { tty: request.tty, stdin: request.stdin, detach_keys: request.detach_keys.as_ref() };
         let end = self.with_own_streams(&Process::Exec(&exec), &how).await?;
         if matches!(end, End::Left) {
             return Ok(Attached::Left);
@@ -109,7 +109,11 @@ impl Docker {
     }
 
     /// Connects this process's streams; the terminal is raw meanwhile.
-    pub(crate) async fn with_own_streams(&self, process: &Process<'_>, how: &How<'_>) -> Result<End, AttachError> {
+    pub(crate) async fn with_own_streams(
+        &self,
+        process: &Process<'_>,
+        how: &StreamOptions<'_>,
+    ) -> Result<End, AttachError> {
         let _raw =
             if how.tty && how.stdin { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
         let watch = how.detach_keys.filter(|_| how.tty).map(Watch::new);

@@ -11,7 +11,7 @@ pub(crate) enum Process<'a> {
 }
 
 /// How this process's streams are connected.
-pub(crate) struct How<'a> {
+pub(crate) struct StreamOptions<'a> {
     pub(crate) tty: bool,
     pub(crate) stdin: bool,
     pub(crate) detach_keys: Option<&'a DetachKeys>,

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 
 use super::capture::Keep;
-use super::connection::{DETACH_KEYS, How, Process};
+use super::connection::{DETACH_KEYS, Process, StreamOptions};
 use super::exec::Streams;
 use super::pump::{End, pump};
 use super::request::Attached;
@@ -37,7 +37,7 @@ impl Docker {
         let console = self.console(container).await?;
         // Requested first, so that the exit is not missed, nor confused with that of a restart.
         let ended = wait(self, container).await?;
-        let how = How { tty: console.tty, stdin: stdin && console.stdin, detach_keys };
+        let how = StreamOptions { tty: console.tty, stdin: stdin && console.stdin, detach_keys };
         let code = match self.with_own_streams(&Process::Main(container), &how).await? {
             End::Left => return Ok(Attached::Left),
             End::Output | End::Refused(_) => {

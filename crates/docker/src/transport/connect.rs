@@ -111,7 +111,7 @@ async fn newest_version(wire: &Wire, around: &impl Environment) -> Result<(ApiVe
 fn reason(failure: Failure, wire: &Wire) -> String {
     match failure {
         // Over ssh this is only a lost connection; the reason is in the standard error of ssh.
-        Failure::Lost(why) => wire.last_words().unwrap_or(why),
+        Failure::Lost(why) => wire.last_error_line().unwrap_or(why),
         other => other.into_error(Call::Ping).message,
     }
 }

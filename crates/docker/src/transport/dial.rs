@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::endpoint::{Endpoint, SshTarget};
-use super::ssh::{self, LastWords};
+use super::ssh::{self, LastErrorLine};
 use super::tls;
 
 /// Opens connections to one endpoint.
@@ -32,7 +32,7 @@ pub(crate) struct Dialer {
 enum Place {
     Unix(PathBuf),
     Tcp { host: String, port: u16, tls: Option<(TlsConnector, ServerName<'static>)> },
-    Ssh { target: SshTarget, last_words: LastWords },
+    Ssh { target: SshTarget, last_error_line: LastErrorLine },
 }
 
 /// A connection of any kind.
@@ -61,15 +61,15 @@ impl Dialer {
                 };
                 Place::Tcp { host: host.clone(), port: *port, tls }
             }
-            Endpoint::Ssh(target) => Place::Ssh { target: target.clone(), last_words: LastWords::default() },
+            Endpoint::Ssh(target) => Place::Ssh { target: target.clone(), last_error_line: LastErrorLine::default() },
         };
         Ok(Self { place })
     }
 
     /// The last line that ssh wrote to standard error.
-    pub(crate) fn last_words(&self) -> Option<String> {
+    pub(crate) fn last_error_line(&self) -> Option<String> {
         match &self.place {
-            Place::Ssh { last_words, .. } => last_words.get(),
+            Place::Ssh { last_error_line, .. } => last_error_line.get(),
             Place::Unix(_) | Place::Tcp { .. } => None,
         }
     }
@@ -86,7 +86,7 @@ impl Dialer {
                     Some((connector, name)) => Box::new(connector.connect(name, stream).await?),
                 }
             }
-            Place::Ssh { target, last_words } => Box::new(ssh::dial(&target, last_words)?),
+            Place::Ssh { target, last_error_line } => Box::new(ssh::dial(&target, last_error_line)?),
         }))
     }
 }

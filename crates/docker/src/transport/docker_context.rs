@@ -23,7 +23,7 @@ struct ConfigFile {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Meta {
+struct ContextMeta {
     endpoints: Endpoints,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn locate(name: &str, around: &impl Environment) -> Result<Located, C
         Err(error) => return Err(refuse(error.to_string(), "check the permissions of its meta.json")),
     };
     let unreadable = |error| refuse(format!("its meta.json is invalid: {error}"), "remove it and create it again");
-    let endpoint = serde_json::from_str::<Meta>(&meta).map_err(unreadable)?.endpoints.docker;
+    let endpoint = serde_json::from_str::<ContextMeta>(&meta).map_err(unreadable)?.endpoints.docker;
     if endpoint.skip_tls_verify {
         return Err(refuse(
             "it disables the verification of the engine".to_owned(),

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: u32 = 10;
 
 /// The last line on the standard error of ssh, the only place where it reports why it failed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LastWords(Arc<Mutex<Option<String>>>);
+pub(crate) struct LastErrorLine(Arc<Mutex<Option<String>>>);
 
 /// The standard streams of a running ssh, which is killed on drop.
 pub(crate) struct SshStream {
@@ -28,7 +28,7 @@ pub(crate) struct SshStream {
     _child: Child,
 }
 
-impl LastWords {
+impl LastErrorLine {
     pub(crate) fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -39,7 +39,7 @@ impl LastWords {
 }
 
 /// Starts ssh. A failed connection shows in the first response.
-pub(crate) fn dial(target: &SshTarget, last_words: LastWords) -> io::Result<SshStream> {
+pub(crate) fn dial(target: &SshTarget, last_error_line: LastErrorLine) -> io::Result<SshStream> {
     let mut child = Command::new("ssh")
         .args(arguments(target))
         .stdin(Stdio::piped())
@@ -52,7 +52,7 @@ pub(crate) fn dial(target: &SshTarget, last_words: LastWords) -> io::Result<SshS
     let stdin = Some(child.stdin.take().ok_or_else(lost)?);
     let stdout = child.stdout.take().ok_or_else(lost)?;
     let stderr = child.stderr.take().ok_or_else(lost)?;
-    tokio::spawn(listen(stderr, last_words));
+    tokio::spawn(listen(stderr, last_error_line));
     Ok(SshStream { stdin, stdout, _child: child })
 }
 
@@ -74,11 +74,11 @@ fn arguments(target: &SshTarget) -> Vec<String> {
     words
 }
 
-async fn listen(stderr: ChildStderr, last_words: LastWords) {
+async fn listen(stderr: ChildStderr, last_error_line: LastErrorLine) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if !line.trim().is_empty() {
-            last_words.set(line.trim().to_owned());
+            last_error_line.set(line.trim().to_owned());
         }
     }
 }

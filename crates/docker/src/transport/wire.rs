@@ -88,8 +88,8 @@ impl Wire {
     }
 
     /// The last line that ssh wrote to standard error.
-    pub(crate) fn last_words(&self) -> Option<String> {
-        self.dialer.last_words()
+    pub(crate) fn last_error_line(&self) -> Option<String> {
+        self.dialer.last_error_line()
     }
 
     /// Sends a request, with the API version in front of its path.

@@ -12,8 +12,8 @@ use super::question::{Question, denial};
 use super::refuse;
 use super::session::Session;
 use super::target::Target;
-use super::upstream::{NoServer, Upstream, Way};
-use crate::connection::{Attempt, Passing};
+use super::upstream::{ConnectOptions, NoServer, Upstream};
+use crate::connection::{ActiveConnection, Attempt};
 use crate::http::{Body, Counted, Upgrade, is_upgrade, no_answer, placeholder, ready, strip};
 use crate::log::Reason;
 use crate::placeholder::is_misplaced;
@@ -95,7 +95,7 @@ impl Session {
     /// Connects to the server, and sends the request with its credential.
     async fn pass(&self, policy: &Policy, mut request: Request<Incoming>, allowed: Allowed<'_>) -> Response<Body> {
         let Allowed { target, question, verdict, attempt, granted } = allowed;
-        let way = Way { tls: self.place.has_tls(), http2: request.version() == Version::HTTP_2 };
+        let way = ConnectOptions { tls: self.place.has_tls(), http2: request.version() == Version::HTTP_2 };
         let upstream = match self.upstream(&target, way, &verdict).await {
             Ok(upstream) => upstream,
             Err(error) => return self.no_server(&attempt, &target, &verdict, &error),
@@ -136,8 +136,8 @@ impl Session {
         &self,
         mut request: Request<Incoming>,
         upstream: Upstream,
-        way: Way,
-        passing: Arc<Passing>,
+        way: ConnectOptions,
+        passing: Arc<ActiveConnection>,
         verdict: &Verdict<'_>,
     ) -> Response<Body> {
         let target = upstream.target.clone();
@@ -173,7 +173,7 @@ impl Session {
         &self,
         request: Request<Counted>,
         mut upstream: Upstream,
-        way: Way,
+        way: ConnectOptions,
         verdict: &Verdict<'_>,
     ) -> Result<(Response<Incoming>, Upstream), String> {
         let (error, unsent) = match upstream.send(request).await {
@@ -190,7 +190,12 @@ impl Session {
     }
 
     /// A kept connection that leads to the target, or a new one.
-    async fn upstream(&self, target: &Target, way: Way, verdict: &Verdict<'_>) -> Result<Upstream, NoServer> {
+    async fn upstream(
+        &self,
+        target: &Target,
+        way: ConnectOptions,
+        verdict: &Verdict<'_>,
+    ) -> Result<Upstream, NoServer> {
         let kept = self.state().kept.take(target, way, verdict);
         if let Some(mut upstream) = kept
             && upstream.ready().await.is_ok()

@@ -3,7 +3,7 @@
 use moat_policy::Verdict;
 
 use super::target::Target;
-use super::upstream::{Upstream, Way};
+use super::upstream::{ConnectOptions, Upstream};
 
 /// The connections. As many as the client has requests at a time.
 #[derive(Default)]
@@ -11,7 +11,7 @@ pub(super) struct Kept(Vec<Upstream>);
 
 impl Kept {
     /// A connection that leads to the target.
-    pub fn take(&mut self, target: &Target, way: Way, verdict: &Verdict<'_>) -> Option<Upstream> {
+    pub fn take(&mut self, target: &Target, way: ConnectOptions, verdict: &Verdict<'_>) -> Option<Upstream> {
         self.0.retain(|upstream| !upstream.is_closed());
         let fits = |upstream: &Upstream| {
             upstream.target == *target && upstream.tls == way.tls && verdict.check_address(upstream.address).is_ok()

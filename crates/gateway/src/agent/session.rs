@@ -18,7 +18,7 @@ use super::kept::Kept;
 use super::question::Question;
 use super::target::{self, NoTarget, Target};
 use crate::active::Active;
-use crate::connection::{Attempt, Passing, Shared};
+use crate::connection::{ActiveConnection, Attempt, Shared};
 use crate::http::Upgrade;
 use crate::log::{Plane, Reason};
 
@@ -52,7 +52,7 @@ pub(super) struct State {
 
 /// A request that passes.
 struct Exchange {
-    passing: Weak<Passing>,
+    passing: Weak<ActiveConnection>,
     target: Target,
     question: Question,
     address: IpAddr,
@@ -155,7 +155,7 @@ impl Session {
     /// Notes an exchange that goes on, for the guard.
     pub fn enter(
         &self,
-        passing: &Arc<Passing>,
+        passing: &Arc<ActiveConnection>,
         target: &Target,
         question: &Question,
         address: IpAddr,
@@ -179,15 +179,16 @@ impl Session {
                 return std::future::pending().await;
             }
             let active = Arc::clone(&rules.borrow_and_update());
-            let is_revoked =
-                |exchange: &Exchange| exchange.passing.strong_count() > 0 && !self.may_go_on(&active.policy, exchange);
+            let is_revoked = |exchange: &Exchange| {
+                exchange.passing.strong_count() > 0 && !self.may_continue(&active.policy, exchange)
+            };
             if self.state().exchanges.iter().any(is_revoked) {
                 return;
             }
         }
     }
 
-    fn may_go_on(&self, policy: &Policy, exchange: &Exchange) -> bool {
+    fn may_continue(&self, policy: &Policy, exchange: &Exchange) -> bool {
         let has_grant = |grant: &Grant| policy.grants().contains(grant) && self.shared.vault.holds(grant);
         exchange.question.is_allowed(policy, &exchange.target, exchange.address)
             && exchange.grant.as_ref().is_none_or(has_grant)

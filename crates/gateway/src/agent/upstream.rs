@@ -35,7 +35,7 @@ enum Requests {
 
 /// How to connect.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(super) struct ConnectOptions {
     pub tls: bool,
     /// The client speaks HTTP/2, so the server may as well.
     pub http2: bool,
@@ -57,7 +57,12 @@ pub(super) type Unanswered = (String, Option<Request<Counted>>);
 
 impl Upstream {
     /// Connects to a server and verifies it.
-    pub async fn connect(shared: &Shared, target: &Target, way: Way, verdict: &Verdict<'_>) -> Result<Self, NoServer> {
+    pub async fn connect(
+        shared: &Shared,
+        target: &Target,
+        way: ConnectOptions,
+        verdict: &Verdict<'_>,
+    ) -> Result<Self, NoServer> {
         let connected = shared.outer.connect(&target.name, target.port, verdict).await?;
         let _ = connected.stream.set_nodelay(true);
         let stream = Idle::new(connected.stream, shared.limits.idle);

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
-use crate::connection::Passing;
+use crate::connection::ActiveConnection;
 
 /// The body of an answer.
 pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
@@ -17,18 +17,18 @@ pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 /// A body that is counted.
 pub(crate) struct Counted {
     inner: Incoming,
-    passing: Arc<Passing>,
+    passing: Arc<ActiveConnection>,
     is_answer: bool,
 }
 
 impl Counted {
     /// The body of a request.
-    pub fn request(inner: Incoming, passing: Arc<Passing>) -> Self {
+    pub fn request(inner: Incoming, passing: Arc<ActiveConnection>) -> Self {
         Self { inner, passing, is_answer: false }
     }
 
     /// The body of an answer.
-    pub fn answer(inner: Incoming, passing: Arc<Passing>) -> Body {
+    pub fn answer(inner: Incoming, passing: Arc<ActiveConnection>) -> Body {
         // An empty body is never read.
         if inner.is_end_stream() {
             passing.ends(None);

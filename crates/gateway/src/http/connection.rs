@@ -19,7 +19,7 @@ use super::host::host;
 use super::refuse;
 use super::upgrade::Upgrade;
 use crate::active::Active;
-use crate::connection::{Attempt, Passing, Shared};
+use crate::connection::{ActiveConnection, Attempt, Shared};
 use crate::idle::Idle;
 use crate::log::{Plane, Reason};
 use crate::placeholder::is_misplaced;
@@ -38,7 +38,7 @@ struct State {
     /// Where the current or last request went.
     leads_to: Option<(HostName, IpAddr)>,
     /// The current or last exchange.
-    passing: std::sync::Weak<Passing>,
+    passing: std::sync::Weak<ActiveConnection>,
     upgrade: Option<Upgrade>,
 }
 
@@ -140,7 +140,7 @@ impl Connection {
         &self,
         mut request: Request<Incoming>,
         upstream: Upstream,
-        passing: Arc<Passing>,
+        passing: Arc<ActiveConnection>,
         verdict: &Verdict<'_>,
     ) -> Response<Body> {
         let name = upstream.name.clone();

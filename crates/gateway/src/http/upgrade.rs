@@ -7,13 +7,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-use crate::connection::Passing;
+use crate::connection::ActiveConnection;
 
 /// Both sides of a connection that changes its protocol.
 pub(crate) struct Upgrade {
     pub client: OnUpgrade,
     pub server: OnUpgrade,
-    pub passing: Arc<Passing>,
+    pub passing: Arc<ActiveConnection>,
     /// Keeps the task of the connection to the server.
     pub keeps: Box<dyn Any + Send>,
 }

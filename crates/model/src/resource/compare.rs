@@ -16,15 +16,15 @@ const EXTRAS: &str = "extras";
 impl Config {
     /// Whether a canonical text equals this configuration, except for fields that can be changed in place.
     pub fn differs_only_in_place(&self, canonical: &str) -> bool {
-        self.is_but_for(&[LIMITS, RESTART, EXTRAS], canonical)
+        self.equals_except(&[LIMITS, RESTART, EXTRAS], canonical)
     }
 
     /// Whether a canonical text equals this configuration, except for moat's additions.
-    pub fn is_but_for_extras(&self, canonical: &str) -> bool {
-        self.is_but_for(&[EXTRAS], canonical)
+    pub fn equals_except_extras(&self, canonical: &str) -> bool {
+        self.equals_except(&[EXTRAS], canonical)
     }
 
-    fn is_but_for(&self, left_out: &[&str], canonical: &str) -> bool {
+    fn equals_except(&self, left_out: &[&str], canonical: &str) -> bool {
         let Self::Container(_) = self else { return false };
         let without = |text: &str| {
             let mut fields: BTreeMap<String, Value> = serde_json::from_str(text).ok()?;

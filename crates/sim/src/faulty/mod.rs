@@ -32,14 +32,14 @@ pub struct Faulty<E, O> {
 struct Tally {
     /// The faults that have not occurred yet.
     ahead: Vec<Planned>,
-    struck: Vec<Planned>,
+    injected: Vec<Planned>,
     changes: u32,
     looks: u32,
 }
 
 impl<E: Engine, O: Interferer> Faulty<E, O> {
     pub fn new(engine: E, outside: O, schedule: Schedule) -> Self {
-        let tally = Tally { ahead: schedule.0, struck: Vec::new(), changes: 0, looks: 0 };
+        let tally = Tally { ahead: schedule.0, injected: Vec::new(), changes: 0, looks: 0 };
         Self { engine, outside, tally: Mutex::new(tally), crash: Notify::new() }
     }
 
@@ -49,8 +49,8 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
     }
 
     /// The faults that have occurred, in order.
-    pub fn struck(&self) -> Vec<Planned> {
-        self.tally().struck.clone()
+    pub fn injected(&self) -> Vec<Planned> {
+        self.tally().injected.clone()
     }
 
     /// The number of changing calls.
@@ -59,7 +59,7 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
     }
 
     /// Disables all remaining faults.
-    pub fn calm(&self) {
+    pub fn disable(&self) {
         self.tally().ahead.clear();
     }
 
@@ -106,7 +106,7 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
         *counter += 1;
         let (now, ahead) = std::mem::take(&mut tally.ahead).into_iter().partition::<Vec<_>, _>(|p| p.at == at);
         tally.ahead = ahead;
-        tally.struck.extend(now.iter().cloned());
+        tally.injected.extend(now.iter().cloned());
         now
     }
 
@@ -189,7 +189,7 @@ mod tests {
         assert!(create_volume(&engine, "bb").await.is_err());
         let names: Vec<_> = engine.volumes(&Filter::Ours).await.unwrap().into_iter().map(|v| v.name).collect();
         assert_eq!(names, ["bb"]);
-        assert_eq!(engine.struck().len(), 2);
+        assert_eq!(engine.injected().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +214,7 @@ mod tests {
         engine.volumes(&Filter::Ours).await.unwrap();
         create_volume(&engine, "aa").await.unwrap();
         engine.volumes(&Filter::Ours).await.unwrap();
-        assert_eq!(engine.struck().len(), 0);
+        assert_eq!(engine.injected().len(), 0);
         create_volume(&engine, "bb").await.unwrap();
         assert_eq!(sim.counts(&crate::sim::Scope::All).volumes, 3);
     }

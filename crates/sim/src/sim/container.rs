@@ -171,9 +171,9 @@ impl Daemon {
         }
         let container = self.container(id)?;
         let grace = Duration::from_secs(container.config.stop_timeout.unwrap_or(DEFAULT_GRACE).into());
-        let wish = Duration::from_millis(container.program.stop_ms);
-        let code = if wish > grace { KILLED } else { container.program.stop_code };
-        let at = now + wish.min(grace);
+        let needed = Duration::from_millis(container.program.stop_ms);
+        let code = if needed > grace { KILLED } else { container.program.stop_code };
+        let at = now + needed.min(grace);
         container.stopped_by_hand = true;
         container.due = Some(Due { at, what: Next::Stop { code, again } });
         Ok(at)

@@ -131,7 +131,7 @@ pub(super) enum Next {
         code: i64,
         again: bool,
     },
-    StartAgain {
+    Restart {
         by_policy: bool,
     },
     Vanish,

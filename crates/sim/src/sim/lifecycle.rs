@@ -17,11 +17,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Docker's maximum pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A container that ran this long starts again with the first pause.
-const RAN_WELL: Duration = Duration::from_secs(10);
+const STABLE_RUN: Duration = Duration::from_secs(10);
 /// The exit code of a container that could not be started.
 const CANNOT_START: i64 = 128;
 /// The time after which a program exits if a requirement is missing.
-const GIVES_UP: Duration = Duration::from_millis(10);
+const START_FAILURE_DELAY: Duration = Duration::from_millis(10);
 
 impl Daemon {
     /// Processes all events that are due until `now`.
@@ -63,7 +63,7 @@ impl Daemon {
                     let _ = self.start_now(id);
                 }
             }
-            Next::StartAgain { by_policy } => {
+            Next::Restart { by_policy } => {
                 // A start by a starting engine is no crash.
                 container.restarts = if by_policy { container.restarts + 1 } else { 0 };
                 if self.start_now(id).is_err()
@@ -91,9 +91,9 @@ impl Daemon {
         let due = |after: Duration, code: i64| Some(Due { at: now + after, what: Next::Exit { code } });
         let lacks_file = container.program.needs_files.iter().any(|path| !container.files.contains_key(path));
         if lacks_file {
-            container.due = due(GIVES_UP, NO_FILE);
+            container.due = due(START_FAILURE_DELAY, NO_FILE);
         } else if first.is_some() {
-            container.due = due(GIVES_UP, LOCKED);
+            container.due = due(START_FAILURE_DELAY, LOCKED);
         } else if let Some(exit) = container.program.exits {
             container.due = due(Duration::from_millis(exit.after_ms), exit.code);
         }
@@ -157,7 +157,7 @@ impl Daemon {
                     RestartPolicy::Always => true,
                 };
                 if again {
-                    container.due = Some(Due { at: back, what: Next::StartAgain { by_policy: false } });
+                    container.due = Some(Due { at: back, what: Next::Restart { by_policy: false } });
                 }
             }
         }
@@ -202,10 +202,10 @@ impl Container {
             RestartPolicy::UnlessStopped | RestartPolicy::Always => true,
         };
         if again && !self.stopped_by_hand {
-            let failures = if ran >= RAN_WELL { 0 } else { u32::try_from(self.restarts).unwrap_or(u32::MAX).min(16) };
+            let failures = if ran >= STABLE_RUN { 0 } else { u32::try_from(self.restarts).unwrap_or(u32::MAX).min(16) };
             let pause = (FIRST_PAUSE * 2_u32.pow(failures)).min(LONGEST_PAUSE);
             self.state = Restarting;
-            self.due = Some(Due { at: now + pause, what: Next::StartAgain { by_policy: true } });
+            self.due = Some(Due { at: now + pause, what: Next::Restart { by_policy: true } });
         }
     }
 }

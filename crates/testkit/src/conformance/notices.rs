@@ -15,16 +15,16 @@ use EventAction::{Created, Died, Removed, Started};
 
 /// The events of a listener so far.
 #[derive(Default)]
-struct Heard(RefCell<Vec<Notice>>);
+struct ReceivedNotices(RefCell<Vec<Notice>>);
 
-impl Heard {
+impl ReceivedNotices {
     /// The events of one container, in their order.
     fn of_container(&self, container: &ContainerId) -> Vec<EventAction> {
         let is_it = |subject: &Actor| matches!(subject, Actor::Container { id, .. } if id == container);
-        self.happenings().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
+        self.events().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
     }
 
-    fn happenings(&self) -> Vec<EngineEvent> {
+    fn events(&self) -> Vec<EngineEvent> {
         let happened = |notice: &Notice| match notice {
             Notice::Happened(happening) => Some(happening.clone()),
             Notice::Listening => None,
@@ -33,12 +33,17 @@ impl Heard {
     }
 
     fn has(&self, wanted: impl Fn(&EngineEvent) -> bool) -> Option<()> {
-        self.happenings().iter().any(wanted).then_some(())
+        self.events().iter().any(wanted).then_some(())
     }
 }
 
 /// Runs `work` with a listener.
-async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, work: impl Future<Output = T>) -> T {
+async fn listening<T>(
+    world: &impl World,
+    heard: &ReceivedNotices,
+    since: Option<i64>,
+    work: impl Future<Output = T>,
+) -> T {
     let on_notice = |notice| heard.0.borrow_mut().push(notice);
     let work = async {
         eventually("it listens", async || heard.0.borrow().contains(&Notice::Listening).then_some(())).await;
@@ -53,7 +58,7 @@ async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, wor
 
 pub async fn e32_events_are_reported_in_order(world: &impl World) {
     let engine = world.engine();
-    let heard = Heard::default();
+    let heard = ReceivedNotices::default();
     let work = async {
         let net = network(world).await;
         let volume = volume_create(world, "data");
@@ -75,7 +80,7 @@ pub async fn e32_events_are_reported_in_order(world: &impl World) {
         heard.of_container(&id).into_iter().filter(|it| [Created, Started, Died, Removed].contains(it)).collect();
     assert_eq!(reported, [Created, Started, Died, Started, Died, Removed]);
     let run = run_of(world).id;
-    for it in heard.happenings() {
+    for it in heard.events() {
         match it.subject {
             Actor::Container { id: of, run: reported, .. } if of == id => assert_eq!(reported.as_ref(), Some(&run)),
             _ => {}
@@ -93,7 +98,7 @@ pub async fn e32_events_are_reported_in_order(world: &impl World) {
 pub async fn e33_earlier_events_are_reported_again(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
-    let first = Heard::default();
+    let first = ReceivedNotices::default();
     let id = listening(world, &first, None, async {
         let id = created(world, "main", Program::Idle, &net).await;
         eventually("it is reported", async || first.of_container(&id).contains(&EventAction::Created).then_some(()))
@@ -101,11 +106,11 @@ pub async fn e33_earlier_events_are_reported_again(world: &impl World) {
         id
     });
     let id = id.await;
-    let at = first.happenings().last().expect("an event").at;
+    let at = first.events().last().expect("an event").at;
     // Without a listener.
     engine.start(&id).await.expect("a start");
     engine.remove_container(&id).await.expect("a removal");
-    let second = Heard::default();
+    let second = ReceivedNotices::default();
     let removed = async || second.of_container(&id).contains(&EventAction::Removed).then_some(());
     listening(world, &second, Some(at), eventually("it is reported later", removed)).await;
     assert!(second.of_container(&id).contains(&EventAction::Started));
@@ -120,7 +125,7 @@ pub async fn e34_commands_are_listed_while_they_run(world: &impl World) {
     engine.start(&id).await.expect("a start");
     engine.exec(&id, &words(&["true"])).await.expect("an answer");
     assert_eq!(engine.commands(&id).await, Ok(Vec::new()), "it has ended");
-    let heard = Heard::default();
+    let heard = ReceivedNotices::default();
     let work = async {
         world.interfere(&Interference::Attach { container: create.name.clone() });
         let one = async || (engine.commands(&id).await.expect("a list").len() == 1).then_some(());

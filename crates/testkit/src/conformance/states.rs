@@ -106,7 +106,7 @@ pub async fn e14_the_exit_code_is_reported(world: &impl World) {
 pub async fn e15_a_stop_ends_in_a_kill(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
-    let id = started(world, "main", Program::Stubborn, &net).await;
+    let id = started(world, "main", Program::IgnoresStop, &net).await;
     engine.stop(&id, None).await.expect("a stop");
     let facts = reaches(world, &id, ContainerState::Exited).await;
     assert_eq!(facts.exit_code, Some(137));
@@ -195,7 +195,7 @@ pub async fn e18_removal_kills_and_keeps_volumes(world: &impl World) {
     let volume = volume_create(world, "data");
     engine.create_volume(&volume).await.expect("a volume");
     for before in ["created", "running", "paused", "exited"] {
-        let mut create = container_create(world, before, Program::Stubborn, &net);
+        let mut create = container_create(world, before, Program::IgnoresStop, &net);
         create.mounts = vec![mount(&volume, "/data")];
         let id = engine.create_container(&create).await.expect("a container");
         if before != "created" {

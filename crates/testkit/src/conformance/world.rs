@@ -48,7 +48,7 @@ pub enum Program {
     /// Runs until a stop request.
     Idle,
     /// Runs, and ignores stop requests.
-    Stubborn,
+    IgnoresStop,
     /// Exits at once with code 7.
     Fails,
     /// Writes `one`, `two`, `three`, and runs until it is asked to stop.

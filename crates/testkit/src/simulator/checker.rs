@@ -281,13 +281,13 @@ impl Judge<'_> {
                 }
             }
             if node.id.kind == moat_model::resource::Kind::Container && stays == 1 {
-                self.the_one_that_stays_runs(&node.id)?;
+                self.the_remaining_container_runs(&node.id)?;
             }
         }
         Ok(())
     }
 
-    fn the_one_that_stays_runs(&self, id: &ResourceId) -> Result<(), String> {
+    fn the_remaining_container_runs(&self, id: &ResourceId) -> Result<(), String> {
         let mut stays = self.observed.containers_of(id).filter(|it| !self.goes(it.id.as_str()));
         let Some(facts) = stays.next() else { return Ok(()) };
         let (Some(node), Some(owner)) = (self.graph.node(id), &facts.owner) else { return Ok(()) };

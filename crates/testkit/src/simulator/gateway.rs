@@ -15,9 +15,9 @@ pub fn is_complete(graph: &Graph, observed: &Observed, plan: &Plan, before: &[BT
     for node in graph.nodes() {
         match &node.config {
             Config::Container(config) => {
-                uplink_comes_first(node, config, plan, before)?;
+                uplink_is_connected_first(node, config, plan, before)?;
                 networks_are_mended(graph, node, config, observed, plan)?;
-                no_way_around(graph, node, config, observed, plan)?;
+                no_bypass(graph, node, config, observed, plan)?;
             }
             Config::Policy(policy) => rules_are_set(node, policy, observed, plan, before)?,
             Config::Grant(grant) => grant_is_unlocked(node, grant, observed, plan, before)?,
@@ -28,7 +28,7 @@ pub fn is_complete(graph: &Graph, observed: &Observed, plan: &Plan, before: &[BT
 }
 
 /// A gateway without its second network would be ready, and reach nothing.
-fn uplink_comes_first(
+fn uplink_is_connected_first(
     node: &Node,
     config: &ContainerConfig,
     plan: &Plan,
@@ -92,7 +92,7 @@ fn networks_are_mended(
 }
 
 /// A container that stays up leaves every network that is not the run's.
-fn no_way_around(
+fn no_bypass(
     graph: &Graph,
     node: &Node,
     config: &ContainerConfig,

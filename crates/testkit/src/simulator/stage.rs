@@ -112,7 +112,7 @@ impl Stage {
     }
 
     /// Records the current foreign objects.
-    pub fn meet_neighbours(&self) {
+    pub fn record_foreign_objects(&self) {
         *self.neighbours.borrow_mut() = self.sim.snapshot(&Scope::NotOf(self.run.clone()));
     }
 
@@ -169,16 +169,21 @@ impl Stage {
     }
 
     /// Starts moat until it is done, or the maximum of starts is reached.
-    pub async fn insist(&self, graph: &Graph, options: &Options, faults: &Schedule) -> Result<Insisted, String> {
+    pub async fn apply_until_done(
+        &self,
+        graph: &Graph,
+        options: &Options,
+        faults: &Schedule,
+    ) -> Result<Applied, String> {
         let engine = Faulty::new(self.sim.clone(), self.sim.clone(), faults.clone());
         let before = self.sim.elapsed();
         for starts in 1..=ATTEMPTS {
             let (attempt, verdict) = self.attempt(&engine, graph, options, OnFailure::Undo).await;
             verdict?;
             if attempt.converged() {
-                return Ok(Insisted {
+                return Ok(Applied {
                     starts,
-                    struck: engine.struck().len(),
+                    injected: engine.injected().len(),
                     took: self.sim.elapsed().saturating_sub(before),
                 });
             }
@@ -192,9 +197,9 @@ impl Stage {
     }
 }
 
-pub struct Insisted {
+pub struct Applied {
     pub starts: usize,
-    pub struck: usize,
+    pub injected: usize,
     pub took: Duration,
 }
 

@@ -35,7 +35,7 @@ fn is_held(graph: &Graph, network: &ResourceId) -> bool {
 
 impl Stage {
     /// Every desired resource exists once, in sync, under its name, and is ready; no other resource exists.
-    pub async fn is_as_wanted(&self, graph: &Graph) -> Verdict {
+    pub async fn is_in_sync(&self, graph: &Graph) -> Verdict {
         let of = Filter::Run(graph.run.id.clone());
         let containers = self.sim.containers(&of).await.map_err(|error| error.to_string())?;
         let networks = self.sim.networks(&of).await.map_err(|error| error.to_string())?;
@@ -128,7 +128,7 @@ impl Stage {
     }
 
     /// No call was refused, except probes: a container may exit during one.
-    pub fn nothing_was_refused(&self) -> Verdict {
+    pub fn no_call_was_refused(&self) -> Verdict {
         let refused = |entry: &&Entry| entry.fault().is_some() && entry.call != Call::Exec;
         match self.sim.calls().iter().find(refused) {
             None => Ok(()),
@@ -139,7 +139,7 @@ impl Stage {
     }
 
     /// No foreign object was changed and, without interference, no order was broken.
-    pub fn no_rule_was_broken(&self, undisturbed: bool) -> Verdict {
+    pub fn no_order_was_broken(&self, undisturbed: bool) -> Verdict {
         let broken = self.sim.violations().into_iter().find(|violation| match violation {
             Violation::Foreign { .. } => true,
             Violation::SharedState { .. } | Violation::Order { .. } => undisturbed,

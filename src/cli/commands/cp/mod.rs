@@ -71,7 +71,7 @@ enum Direction<'a> {
 const BACKLOG: usize = 16;
 
 /// The size of an archive chunk in bytes.
-const PIECE: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
     let (agent, direction) = direction(args)?;
@@ -145,7 +145,7 @@ fn print_result(args: &Cp, session: &Session, copied: &Copied) -> Result<(), Cli
         let named: Vec<String> = first.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
         let more = count - first.len() as u64;
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        session.caution(&format!("skipped {}{rest}", named.join(", ")), "only files, directories and links are copied");
+        session.warning(&format!("skipped {}{rest}", named.join(", ")), "only files, directories and links are copied");
     }
     if args.json {
         let skipped: Vec<_> =
@@ -160,9 +160,9 @@ fn print_result(args: &Cp, session: &Session, copied: &Copied) -> Result<(), Cli
 }
 
 /// Writes chunks to a channel.
-struct Pieces(mpsc::Sender<Bytes>);
+struct ChunkWriter(mpsc::Sender<Bytes>);
 
-impl io::Write for Pieces {
+impl io::Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
         sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::{BACKLOG, CliError, PIECE, Pieces};
+use super::{BACKLOG, CHUNK, ChunkWriter, CliError};
 use crate::local::copy::{self, Copied, CopyError, Source, ends_with_slash, names_contents};
 use moat_docker::{Docker, IntoContainer};
 use moat_model::engine::EngineError;
@@ -27,7 +27,7 @@ pub(super) async fn copy(engine: &Docker, container: &ContainerId, from: &Path, 
     let (pieces, archive) = mpsc::channel(BACKLOG);
     let from = from.to_owned();
     let packing = spawn_blocking(move || {
-        copy::pack(&source, &from, place.name.as_deref(), io::BufWriter::with_capacity(PIECE, Pieces(pieces)))
+        copy::pack(&source, &from, place.name.as_deref(), io::BufWriter::with_capacity(CHUNK, ChunkWriter(pieces)))
     });
     let sent = engine.unpack(container, &place.folder, archive).await;
     // A local read error is the cause of the engine's error about a truncated archive.

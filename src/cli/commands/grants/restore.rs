@@ -42,5 +42,5 @@ pub async fn run(args: &Restore, session: &Session) -> Result<Exit, CliError> {
     let approving = args.change.approving.clone();
     let (locking, target) = (&args.change.locking, args.target.as_argument());
     let change = PowerChange { agent, approving, options, command: Command::Restore, locking, target, yes: false };
-    change.carry_out(&engine, session).await
+    change.run(&engine, session).await
 }

@@ -52,7 +52,7 @@ pub async fn run(args: &Log, session: &Session) -> Result<Exit, CliError> {
     let surplus = args.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
     let is_empty = lines.len() == surplus;
     let text: String = lines[surplus..].iter().map(|line| shown.line(line)).collect();
-    if !session.screen.flows(&text).map_err(CliError::Output)? {
+    if !session.screen.write_stream(&text).map_err(CliError::Output)? {
         return Ok(Exit::Done);
     }
     if !args.follow {
@@ -67,7 +67,7 @@ pub async fn run(args: &Log, session: &Session) -> Result<Exit, CliError> {
         look.tick().await;
         let Some(all) = log.changed().await? else { continue };
         let text: String = after(&all, last.as_ref()).iter().map(|line| shown.line(line)).collect();
-        if !session.screen.flows(&text).map_err(CliError::Output)? {
+        if !session.screen.write_stream(&text).map_err(CliError::Output)? {
             return Ok(Exit::Done);
         }
         last = all.last().cloned().or(last);

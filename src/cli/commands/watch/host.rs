@@ -135,7 +135,7 @@ impl<'a> CliHost<'a> {
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
                 // Without the file other commands cannot show the watch, but it works.
                 Err(error @ LockError::File { .. }) => {
-                    session.caution(&error.to_string(), "`moat status` will not show this watch");
+                    session.warning(&error.to_string(), "`moat status` will not show this watch");
                     break;
                 }
             }

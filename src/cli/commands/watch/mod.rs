@@ -189,7 +189,7 @@ impl Watching {
             return Ok(Files::polling(wakeups.clone())?);
         }
         Files::new(wakeups.clone()).or_else(|error| {
-            session.caution(&format!("{error}; polling them every second instead"), error.hint);
+            session.warning(&format!("{error}; polling them every second instead"), error.hint);
             Ok(Files::polling(wakeups.clone())?)
         })
     }
