@@ -28,8 +28,11 @@ pub struct DecisionLog<'a> {
 
 type Files = Vec<Option<PathFacts>>;
 
-/// During a replacement there may be no gateway for a moment; after so many looks it was removed.
-const GONE_AFTER: u32 = 10;
+/// During a replacement there may be no gateway for a while; after so many looks it was removed.
+const GONE_AFTER: u32 = 60;
+
+/// The same for a run without any container, as after a destroy.
+const ALL_GONE_AFTER: u32 = 10;
 
 /// The gateway's limit on a file is 4 MiB; the rest is for the headers of the archive.
 const ARCHIVE_MAX: u64 = 5 << 20;
@@ -72,7 +75,8 @@ impl<'a> DecisionLog<'a> {
             let containers = self.engine.containers(&Filter::Run(self.run.id.clone())).await?;
             let Some(found) = newest(&containers) else {
                 self.without += 1;
-                return if self.without < GONE_AFTER { Ok(None) } else { Err(without_gateway(self.run)) };
+                let limit = if containers.is_empty() { ALL_GONE_AFTER } else { GONE_AFTER };
+                return if self.without < limit { Ok(None) } else { Err(without_gateway(self.run)) };
             };
             (self.container, self.without) = (found.id.clone(), 0);
             files = self.files().await?;

@@ -41,7 +41,7 @@ pub struct Provider {
 impl Provider {
     fn start() -> Self {
         internet();
-        engine().try_docker(&["rm", "-f", PROVIDER_CONTAINER]);
+        engine().try_docker(&["rm", "-fv", PROVIDER_CONTAINER]);
         let mut args = vec!["run", "-d", "--name", PROVIDER_CONTAINER, "--network", "host", "--cap-add", "NET_ADMIN"];
         args.extend(["--entrypoint", "sh", "docker:dind", "-c", include_str!("provider.sh"), "provider", PROVIDER]);
         args.extend(PROVIDED);
@@ -71,7 +71,7 @@ pub struct Internet {
 
 impl Internet {
     fn start() -> Self {
-        engine().try_docker(&["rm", "-f", CONTAINER]);
+        engine().try_docker(&["rm", "-fv", CONTAINER]);
         let script = format!(
             "for address in {RESOLVER} {SERVERS}; do ip addr add $address/32 dev lo 2>/dev/null || true; done\n\
              openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=allowed.example -keyout /k -out /c 2>/dev/null\n\
