@@ -68,7 +68,7 @@ struct Progress {
     /// Containers that were stopped to make room for others.
     stopped: BTreeSet<ContainerId>,
     /// Whether the warning about dropped limits was reported.
-    told_dropped: bool,
+    reported_dropped: bool,
     /// The failures of the previous round: the same ones twice are permanent.
     failed: Vec<Failure>,
 }
@@ -254,7 +254,7 @@ fn warn_of_dropped(
     progress: &mut Progress,
     on_event: OnEvent<'_>,
 ) {
-    if progress.told_dropped {
+    if progress.reported_dropped {
         return;
     }
     let created = &progress.created;
@@ -266,7 +266,7 @@ fn warn_of_dropped(
             message: &message,
             hint: "`moat doctor` shows which limits it has",
         });
-        progress.told_dropped = true;
+        progress.reported_dropped = true;
     }
 }
 

@@ -293,8 +293,8 @@ fn watch_output() {
     engine().docker(&["kill", &sandbox.main()]);
     assert!(until(|| on_screen().matches("in sync").count() == 2), "{}", on_screen());
     // The proof that it is ready is the last of it.
-    let events_told = |what: &[&str]| what.iter().all(|it| reported("events").contains(it));
-    assert!(until(|| events_told(&[" started ", " command-ended "])), "{}", reported("events"));
+    let events_have = |what: &[&str]| what.iter().all(|it| reported("events").contains(it));
+    assert!(until(|| events_have(&[" started ", " command-ended "])), "{}", reported("events"));
     let pid = rustix::process::Pid::from_child(&watch);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));

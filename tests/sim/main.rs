@@ -13,6 +13,7 @@ mod formats;
 mod helpers;
 mod layers;
 mod plan;
+mod proof;
 mod properties;
 mod refreshing;
 mod unchecked;

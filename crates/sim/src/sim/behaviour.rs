@@ -39,6 +39,9 @@ pub struct Behaviour {
     /// Probes use its own name on its network: it is only ready while connected.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_network: bool,
+    /// The names that prove a network policy resolve to another server than the gateway.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bypasses_gateway: bool,
     /// Files required at the start; without them it exits with [`NO_FILE`] at once.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_files: Vec<String>,

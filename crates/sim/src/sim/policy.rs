@@ -28,6 +28,9 @@ impl Daemon {
         if asking.program.missing.iter().any(|it| it == "sh") {
             return give(127, "exec failed: \"sh\": executable file not found in $PATH".to_owned());
         }
+        if asking.program.bypasses_gateway {
+            return give(0, "1 HTTP/1.1 200 OK\n2 HTTP/1.1 200 OK\n".to_owned());
+        }
         let is_beside = |c: &&Container| c.endpoints.iter().any(|it| asking.is_on(&it.network));
         let mut gateways = self.containers.values().filter(|c| c.lives() && c.policy.is_some()).filter(is_beside);
         let Some(gateway) = gateways.next().filter(|it| !it.sick) else {
