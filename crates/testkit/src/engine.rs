@@ -147,7 +147,13 @@ impl Inventory {
             let name = line.split(' ').nth(1).unwrap_or_default();
             line.starts_with("volume ") && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
-        let gone = self.0.difference(&now.0).filter(|line| may_be_ours(line) && !is_unnamed(line));
+        // A container named by the engine, as in `wonderful_lehmann`, is a command of another test.
+        let is_a_command = |line: &&String| {
+            let name = line.split(' ').nth(2).unwrap_or_default();
+            line.starts_with("container ") && name.contains('_') && !name.starts_with("moat")
+        };
+        let is_temporary = |line: &&String| is_unnamed(line) || is_a_command(line);
+        let gone = self.0.difference(&now.0).filter(|line| may_be_ours(line) && !is_temporary(line));
         let gone = gone.map(|line| format!("gone: {line}"));
         let new = now.0.difference(&self.0).filter(may_be_ours).map(|line| format!("new: {line}"));
         gone.chain(new).collect()
