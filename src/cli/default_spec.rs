@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use rustix::process::geteuid;
 
 use crate::cli::session::Session;
-use crate::cli::spec_files::{DEFAULT_SPEC, OTHER_SPEC};
+use crate::cli::spec_files::{self, DEFAULT_SPEC, OTHER_SPEC};
 
 /// The result of the search.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ pub fn path() -> &'static str {
         Found::Above(path) => path,
         Found::Here | Found::Foreign(_) => DEFAULT_SPEC,
     }
+}
+
+/// Whether there is a default spec.
+pub fn exists() -> bool {
+    // Also one that is invalid, or a broken link.
+    spec_files::file(Path::new(path())).symlink_metadata().is_ok()
 }
 
 /// Prints the path of the default spec if the command uses it and it is not in the working directory.

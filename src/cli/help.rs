@@ -38,7 +38,7 @@ const GROUPS: [(&str, &[Row]); 4] = [
     (
         "Use",
         &[
-            (&["run"], None),
+            (&["agent", "run"], Some("Apply the spec, then start a coding agent or a command")),
             (&["shell"], None),
             (&["exec", "attach"], Some("Run a command in the sandbox, or attach to its main one")),
             (&["cp"], None),

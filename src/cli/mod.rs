@@ -8,6 +8,7 @@ pub mod commands;
 pub mod exit;
 
 mod across;
+mod agent_names;
 mod approval;
 mod blocking;
 mod candidates;
@@ -119,6 +120,7 @@ enum Command {
     Why(commands::why::Why),
     List(commands::list::List),
     Run(commands::run::Run),
+    Agent(commands::agent::AgentCommand),
     Shell(commands::shell::Shell),
     Exec(commands::exec::Exec),
     Attach(commands::attach::Attach),
@@ -175,6 +177,7 @@ impl Command {
             Self::Exec(args) => json(args.json, Form::Document),
             Self::Attach(args) => json(args.json, Form::Document),
             Self::Run(args) => json(args.json, Form::Document),
+            Self::Agent(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
             Self::Net(args) => args.form(),
             Self::Grants(args) => args.form(),
@@ -216,6 +219,7 @@ impl Command {
             Self::Exec(args) => Box::pin(commands::exec::run(args, session)).await,
             Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,
             Self::Run(args) => Box::pin(commands::run::run(args, session)).await,
+            Self::Agent(args) => Box::pin(commands::agent::run(args, session)).await,
             Self::Graph(args) => Box::pin(commands::graph::run(args, session)).await,
             Self::Net(args) => Box::pin(commands::net::run(args, session)).await,
             Self::Grants(args) => Box::pin(commands::grants::run(args, session)).await,
@@ -254,10 +258,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if gateway::is_requested(&arguments) {
         return gateway::run(&arguments);
     }
+    agent_names::complete(&mut arguments, &command());
     let parsed =
         command().try_get_matches_from(&arguments).and_then(|found| Ok((Cli::from_arg_matches(&found)?, found)));
     let (cli, found) = match parsed {

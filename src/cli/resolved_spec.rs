@@ -16,8 +16,9 @@ use moat_model::resource::SecretKey;
 use moat_spec::compile::{Host, Vault, compile, compile_with, could_be_rootless, needs_host, needs_vault, settle};
 use moat_spec::environment::Inputs;
 use moat_spec::fetch::{self, Fetched};
+use moat_spec::grants::has_credential;
 use moat_spec::secrets::SecretSource;
-use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
+use moat_spec::{Capabilities, Diagnostics, Proposal, Spec, note};
 
 /// A spec with its available capabilities.
 #[derive(Debug, Clone)]
@@ -42,6 +43,32 @@ impl ResolvedSpec {
     pub fn new(spec: &Spec, capabilities: &Capabilities) -> Self {
         let proposal = Proposal::of(spec, capabilities);
         Self { spec: spec.clone(), capabilities: capabilities.clone(), proposal, content: Inputs::default() }
+    }
+
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Whether the spec has a dependency, or one that needs it.
+    pub fn depends_on(&self, dependency: &str) -> bool {
+        let all = self.capabilities.closure(&self.spec.dependencies, self.spec.isolation);
+        all.iter().any(|it| it.capability == dependency)
+    }
+
+    /// The key of an image in which moat installs nothing.
+    pub fn own_image(&self) -> Option<&'static str> {
+        let Spec { image, build, .. } = &self.spec;
+        image.as_ref().map(|_| "image").or(build.as_ref().map(|_| "build"))
+    }
+
+    /// Whether the spec grants the credential of a provider, or passes it in a variable of the provider.
+    pub fn has_credential(&self, provider: &str) -> bool {
+        has_credential(&self.spec, provider)
+    }
+
+    /// The note for a coding agent: what it can reach.
+    pub fn note(&self) -> String {
+        note(&self.spec, &self.capabilities)
     }
 
     /// Compiles the graph without secrets.

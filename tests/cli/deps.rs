@@ -14,11 +14,14 @@ fn the_list_includes_user_defined_dependencies() {
             exit 0
             == stdout
             DEPENDENCY      VERSIONS        SUMMARY
+            aider                           Aider, started by `moat aider`
             aws                             the command line of AWS
             bat                             bat
             black                           Black
             cargo:                          a program of crates.io, as `cargo:NAME@VERSION`
+            claude-code                     Claude Code, started by `moat claude`
             cli-essentials                  jq, fzf, ripgrep, fd and bat
+            codex                           Codex of OpenAI, started by `moat codex`
             curl                            curl
             delta                           delta, a viewer of differences for Git
             docker:dind                     the agent's own Docker daemon, with builds on a BuildKit sidecar
@@ -27,6 +30,7 @@ fn the_list_includes_user_defined_dependencies() {
             fd                              fd
             fzf                             fzf
             gcc                             a C compiler with Make
+            gemini-cli                      Gemini CLI, started by `moat gemini`
             gh                              GitHub's command line
             git                             Git
             go              1.21 to 1.26    Go
@@ -40,6 +44,7 @@ fn the_list_includes_user_defined_dependencies() {
             node            18 to 24        Node.js with npm
             node-dev                        Node.js with TypeScript, Prettier and ESLint
             npm:                            a package of the npm registry, as `npm:NAME@VERSION`
+            opencode                        opencode, started by `moat opencode`
             pip:                            a package of PyPI, as `pip:NAME@VERSION`
             pnpm                            pnpm
             postgres        16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
@@ -268,7 +273,7 @@ fn an_invalid_user_defined_capability_is_reported() {
         &expect![[r#"
             exit 65
             == stderr
-            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `needs`, `package`, `presets`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
+            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `needs`, `package`, `presets`, `grants`, `agent`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
              --> specs/tool.yaml:5:1
               |
             5 | sidecar: []

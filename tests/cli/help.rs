@@ -42,7 +42,7 @@ fn of_moat() {
               graph                 Show the sandbox's resources and their dependencies
 
             Use:
-              run                   Apply the spec, then run a command in the sandbox
+              agent, run            Apply the spec, then start a coding agent or a command
               shell                 Open a shell (bash or sh) in the sandbox
               exec, attach          Run a command in the sandbox, or attach to its main one
               cp                    Copy files into or out of the sandbox

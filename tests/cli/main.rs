@@ -5,6 +5,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 mod addresses;
+mod agent;
 mod build;
 mod complete;
 mod contexts;

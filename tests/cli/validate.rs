@@ -360,7 +360,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
 
         # What the sandbox can reach; all else is denied. `moat net denied` shows that, `moat net suggest` gives rules for it.
         # A rule is a host, such as "*.example.com", or a preset of
-        # @alpine, @anthropic, @crates, @debian, @docker-hub, @github, @go, @npm, @openai, @pypi, @ubuntu.
+        # @alpine, @anthropic, @crates, @debian, @docker-hub, @gemini, @github, @go, @npm, @openai, @opencode, @pypi, @ubuntu.
         network:
           policy: strict
           rules: []

@@ -5,6 +5,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod agents;
 mod asking;
 mod attach;
 mod audit;
@@ -49,6 +50,7 @@ mod net;
 mod noop;
 mod platform;
 mod pull;
+mod real_agents;
 mod recorder;
 mod registries;
 mod replace;

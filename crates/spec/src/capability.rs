@@ -34,6 +34,12 @@ pub struct Capability {
     /// The presets of network rules that its programs need; `moat init` writes them.
     #[serde(default, deserialize_with = "presets")]
     pub presets: Vec<Rule>,
+    /// The providers of grants that it can use, the preferred one first; `moat agent` writes the first one whose credential
+    /// is on this machine.
+    #[serde(default, deserialize_with = "grants")]
+    pub grants: Vec<String>,
+    /// The coding agent that it installs.
+    pub agent: Option<AgentPart>,
     /// The main container's image when the spec names none.
     pub image: Option<ImageRef>,
     /// How it is installed in an image that moat builds.
@@ -295,6 +301,28 @@ pub struct BuildsPart {
     pub usage: Vec<String>,
     /// Runs in the main container; removes the parts of the cache that no build uses.
     pub prune: Vec<String>,
+}
+
+/// A coding agent: what `moat agent` starts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentPart {
+    /// The name that `moat agent` uses.
+    pub name: String,
+    /// Its program, before the arguments of the user. Runs in main, in the directory of the workspace.
+    pub command: Vec<String>,
+    /// The file in which it looks for instructions, for moat's note of what it can reach. A file that moat has not written
+    /// is kept.
+    pub note: Option<String>,
+}
+
+/// Reads names of providers of grants.
+fn grants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    for name in &names {
+        moat_policy::grant::find(name).map_err(|error| D::Error::custom(format!("{error}: {}", error.hint())))?;
+    }
+    Ok(names)
 }
 
 /// Reads names of presets, without the `@` of a rule.

@@ -66,6 +66,9 @@ const VERSION: &str = "{version}";
 /// The placeholder for the name of a package.
 const PACKAGE: &str = "{package}";
 
+/// The key of a coding agent, at the start of a line.
+const AGENT: &str = "agent:";
+
 /// The key that identifies a capability: a `specs` folder may contain other YAML files.
 const KEY: &str = "capability:";
 
@@ -140,7 +143,10 @@ impl Capabilities {
         let version = match (version, &head.versions) {
             (None, _) => head.default_version(),
             (Some(_), None) => {
-                let package = head.needs.first().filter(|_| head.needs.len() == 1).and_then(|it| it.rsplit_once('@'));
+                // The package that it is, with its pinned version.
+                let mut packages =
+                    head.needs.iter().filter_map(|it| it.rsplit_once('@')).filter(|it| it.0.contains(':'));
+                let package = packages.next().filter(|_| packages.next().is_none());
                 let package = package.map(|(package, _)| package.to_owned());
                 return Err(Unresolved::NoVersions { name: name.to_owned(), package });
             }
@@ -209,6 +215,20 @@ impl Capabilities {
         let entry = self.0.get(dependency.split('@').next().unwrap_or(dependency));
         let whole = entry.and_then(|entry| serde_yaml::from_str(&entry.text).ok());
         whole.is_some_and(|whole| isolation.changes(&whole))
+    }
+
+    /// The coding agents, by the names of their dependencies.
+    pub fn agents(&self) -> Vec<Capability> {
+        let has_one = |entry: &Entry| entry.text.lines().any(|line| line.starts_with(AGENT));
+        let names = self.0.iter().filter(|(_, entry)| has_one(entry)).map(|(name, _)| name);
+        names.filter_map(|name| self.resolve(name).ok()).filter(|it| it.agent.is_some()).collect()
+    }
+
+    /// The coding agent of a name, or of the dependency that installs it.
+    pub fn agent(&self, name: &str) -> Option<Capability> {
+        let is_it =
+            |it: &Capability| it.capability == name || it.agent.as_ref().is_some_and(|agent| agent.name == name);
+        self.agents().into_iter().find(is_it)
     }
 
     /// Sorted.

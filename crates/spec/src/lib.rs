@@ -36,6 +36,7 @@ mod short_forms;
 
 // From the tree to a spec.
 pub mod agent;
+mod agent_template;
 pub mod capability;
 pub mod catalogue;
 mod egress;
@@ -44,6 +45,7 @@ pub mod fetch;
 pub mod grants;
 mod isolation;
 mod lower;
+mod note;
 mod one_of;
 pub mod package;
 mod paths;
@@ -65,13 +67,15 @@ mod version;
 pub mod compile;
 
 pub use agent::Spec;
+pub use agent_template::{agent_template, source as grant_source};
 pub use build::Build;
-pub use capability::Capability;
+pub use capability::{AgentPart, Capability};
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::{EmptyEnv, Environment, Inputs};
 pub use hooks::Hooks;
 pub use isolation::{Auto, Isolation};
+pub use note::{NOTE_MARK, note};
 pub use path_facts::PathFacts;
 pub use proposal::Proposal;
 pub use recognise::is_agent;

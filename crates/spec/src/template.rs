@@ -1,6 +1,6 @@
 //! The spec that `moat init` writes: small, valid, and with common additions in comments.
 
-use moat_policy::preset;
+use moat_policy::{Rule, preset};
 
 use super::Capabilities;
 use super::scan::scan;
@@ -37,7 +37,8 @@ const PRIVILEGED: &str = "\
 ///
 /// `is_user`: the folder to work on belongs to the user of `isolation: rootless`, [`FIRST_USER`].
 pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy, is_user: bool) -> String {
-    let network = network(if image.is_none() { Some(DEPENDENCY) } else { None }, policy);
+    let capability = Capabilities::builtin().resolve(DEPENDENCY).ok().filter(|_| image.is_none());
+    let network = network(&capability.map_or_else(Vec::new, |it| it.presets), policy);
     let (image, docker) = if let Some(image) = image {
         (format!("image: {}\n", text(image)), format!("# dependencies:\n#   - {DEPENDENCY}\n"))
     } else {
@@ -75,8 +76,8 @@ workspace: .
     )
 }
 
-/// The network, with the presets of a dependency.
-fn network(dependency: Option<&str>, policy: FirstPolicy) -> String {
+/// The network, with the presets of dependencies.
+pub(super) fn network(presets: &[Rule], policy: FirstPolicy) -> String {
     if policy == FirstPolicy::Open {
         return "\
 # What the sandbox can reach: everything. `strict` limits it to rules; moat on Linux is needed for that, or `MOAT_HELPER`.
@@ -85,9 +86,7 @@ network:
 "
         .to_owned();
     }
-    let capability = dependency.and_then(|name| Capabilities::builtin().resolve(name).ok());
-    let rules: Vec<String> =
-        capability.iter().flat_map(|it| &it.presets).map(|rule| format!("    - \"{rule}\"\n")).collect();
+    let rules: Vec<String> = presets.iter().map(|rule| format!("    - \"{rule}\"\n")).collect();
     let rules = if rules.is_empty() { "  rules: []\n".to_owned() } else { format!("  rules:\n{}", rules.concat()) };
     let presets: Vec<String> = preset::names().map(|name| format!("@{name}")).collect();
     let presets = presets.join(", ");
@@ -106,7 +105,7 @@ network:
 const WORDS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
 
 /// A name as a YAML string: in quotes if YAML could read it as a number, a date, null or a boolean.
-fn text(name: &str) -> String {
+pub(super) fn text(name: &str) -> String {
     let is_itself = scan(&format!("{name}\n"))
         .0
         .first()

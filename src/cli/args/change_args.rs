@@ -6,7 +6,7 @@ use crate::cli::approval::ApprovalArgs;
 use crate::cli::args::locking::Locking;
 use crate::cli::args::subnets::Addresses;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]
     pub(in crate::cli) approving: ApprovalArgs,

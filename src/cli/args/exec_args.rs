@@ -49,6 +49,11 @@ pub struct Place {
 }
 
 impl ExecArgs {
+    /// In the main container, with variables.
+    pub fn with(env: Vec<(String, String)>) -> Self {
+        Self { container: ResourceId::main().name, workdir: None, user: None, env, detach_keys: None }
+    }
+
     /// Connects to the engine and finds the container.
     pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, Place), CliError> {
         let named = target.read()?;

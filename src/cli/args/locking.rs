@@ -14,7 +14,7 @@ use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_plan::event::{Event, OnEvent};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Locking {
     /// How long to wait for another moat process
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]

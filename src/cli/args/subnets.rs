@@ -11,7 +11,7 @@ use moat_docker::{Docker, Endpoint};
 use moat_model::resource::SubnetRange;
 use moat_plan::Options;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Addresses {
     /// Address range for networks
     #[arg(long, value_name = "RANGE", env = "MOAT_SUBNETS", default_value_t)]

@@ -75,12 +75,12 @@ fn belongs_to_first_user(file: &Path) -> bool {
 }
 
 /// The gateway's program is moat's own, which has to run on the Docker host. Docker is not asked for its architecture.
-fn policy() -> FirstPolicy {
+pub(super) fn policy() -> FirstPolicy {
     let can_run = cfg!(target_os = "linux") || env::var_os(HELPER).is_some();
     if can_run { FirstPolicy::Strict } else { FirstPolicy::Open }
 }
 
-fn name_of_folder() -> AgentName {
+pub(super) fn name_of_folder() -> AgentName {
     let folder = env::current_dir().ok();
     let name = folder.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     let name = name.and_then(|name| slug(&name)).unwrap_or_else(|| "agent".to_owned());

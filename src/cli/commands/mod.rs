@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod agent;
 pub mod apply;
 pub mod approve;
 pub mod attach;

@@ -63,27 +63,7 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
         let message = format!("`{}` contains several agents", args.agent.display());
         return Err(CliError::Usage { message, hint: "apply it, then use the name of one agent".to_owned() });
     };
-    let stop = CancellationToken::new();
-    if args.rm {
-        args.agreed(&engine, &agent, session).await?;
-    }
-    let work = async {
-        let record = Record::open("run", &engine)?;
-        let passed = args.change.approving.pass_one(agent, session, &engine, &record);
-        let agent = record.closed(unless(&stop, passed).await)?;
-        let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
-        // Without the lock nothing was changed, and an unreachable engine cannot be cleaned up.
-        let untouched = matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !is_after_apply(error));
-        if !args.rm || untouched {
-            return ran;
-        }
-        let removed = args.remove(&engine, &agent, session).await?;
-        match ran? {
-            Exit::Done | Exit::Of(0) => Ok(removed),
-            exit => Ok(exit),
-        }
-    };
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    args.carry_out(agent, engine, session).await
 }
 
 /// Returns whether an error occurred after the sandbox was applied.
@@ -99,6 +79,37 @@ fn is_after_apply(error: &CliError) -> bool {
 }
 
 impl Run {
+    /// A command to run in a sandbox that is kept.
+    pub(super) fn of(agent: PathBuf, exec: ExecArgs, change: ChangeArgs, json: bool, command: Vec<String>) -> Self {
+        Self { agent, rm: false, exec, change, json, command }
+    }
+
+    /// Applies the spec of an agent, runs the command and, with `--rm`, removes the sandbox.
+    pub(super) async fn carry_out(&self, agent: Agent, engine: Docker, session: &Session) -> Result<Exit, CliError> {
+        let stop = CancellationToken::new();
+        if self.rm {
+            self.agreed(&engine, &agent, session).await?;
+        }
+        let work = async {
+            let record = Record::open("run", &engine)?;
+            let passed = self.change.approving.pass_one(agent, session, &engine, &record);
+            let agent = record.closed(unless(&stop, passed).await)?;
+            let ran = Box::pin(self.apply_and_run(&engine, &agent, &stop, session)).await;
+            // Without the lock nothing was changed, and an unreachable engine cannot be cleaned up.
+            let untouched =
+                matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !is_after_apply(error));
+            if !self.rm || untouched {
+                return ran;
+            }
+            let removed = self.remove(&engine, &agent, session).await?;
+            match ran? {
+                Exit::Done | Exit::Of(0) => Ok(removed),
+                exit => Ok(exit),
+            }
+        };
+        Box::pin(interruptible(&session.screen, &stop, work)).await
+    }
+
     async fn apply_and_run(
         &self,
         engine: &Docker,

@@ -10,7 +10,7 @@ mod planes;
 mod proof;
 mod verify;
 
-use internet::RESOLVER;
+pub use internet::{RESOLVER, internet};
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;
 

@@ -77,7 +77,7 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     for group in groups {
         run(&mut text, &format!("groupadd --force --system {group} && usermod --append --groups {group} {USER}"));
     }
-    mount_points(&mut text, spec);
+    mount_points(&mut text, spec, chosen);
     if packages.contains("git") {
         trust_workspace(&mut text, spec);
     }
@@ -119,15 +119,19 @@ fn create_user(text: &mut String, uid: u32) {
     run(text, &format!("id {USER} >/dev/null 2>&1 || {script}"));
 }
 
-/// Creates the mount points of volumes, owned by the user: an empty volume inherits the owner of its mount point.
-fn mount_points(text: &mut String, spec: &Spec) {
+/// Creates the mount points of volumes, owned by the user: an empty volume inherits the owner of its mount point. Of the
+/// volumes of dependencies, those in the home directory.
+fn mount_points(text: &mut String, spec: &Spec, chosen: &[Capability]) {
     let home = Path::new("/home").join(USER);
     let with_parents = |target: &String| {
         // Parent folders in the home directory belong to the user as well.
         let parents = Path::new(target).ancestors().filter(|it| it.starts_with(&home) && **it != home);
         parents.map(Path::to_owned).chain([PathBuf::from(target)]).collect::<Vec<_>>()
     };
-    let folders: BTreeSet<PathBuf> = spec.volumes.iter().flat_map(|volume| with_parents(&volume.target)).collect();
+    let brought = chosen.iter().flat_map(|it| &it.main.volumes).map(|volume| &volume.target);
+    let brought = brought.filter(|target| Path::new(target).starts_with(&home));
+    let targets = spec.volumes.iter().map(|volume| &volume.target).chain(brought);
+    let folders: BTreeSet<PathBuf> = targets.flat_map(with_parents).collect();
     let owner = spec.user.as_deref().unwrap_or(USER);
     if folders.is_empty() || matches!(owner.split(':').next(), Some("root" | "0")) {
         return;
