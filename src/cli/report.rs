@@ -8,6 +8,7 @@ use crate::ui::render::outcome::{Command, OutcomeKind};
 use moat_model::engine::{Engine, Fault};
 use moat_model::graph::Graph;
 use moat_model::state::Observed;
+use moat_plan::event::{Code, Failure};
 use moat_plan::{Condition, Options, compute, has_completed, status};
 
 /// The result of a command for one run.
@@ -63,12 +64,18 @@ impl<'a> Report<'a> {
             Outcome::Interrupted { remaining } => (OutcomeKind::Interrupted { remaining }, Exit::Interrupted),
         };
         let observed = observe(engine, graph).await.ok();
-        let condition = observed.as_ref().map(|observed| condition(graph, observed));
+        let failures = if let OutcomeKind::Failed { failures, .. } = &how { &**failures } else { &[] };
+        let condition = observed.as_ref().map(|observed| condition(graph, observed, failures));
         Report { how, exit, condition, observed }
     }
 }
 
-pub(super) fn condition(graph: &Graph, observed: &Observed) -> Condition {
+/// The state after `failures`. A policy that is not proven is no operation of a plan.
+pub(super) fn condition(graph: &Graph, observed: &Observed, failures: &[Failure]) -> Condition {
     let plan = compute(graph, observed, &Options::default());
-    status(graph, observed, &plan).condition
+    let mut status = status(graph, observed, &plan);
+    if failures.iter().any(|failure| failure.code == Code::PolicyUnproven) {
+        status.is_unproven();
+    }
+    status.condition
 }

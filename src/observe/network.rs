@@ -35,6 +35,13 @@ pub struct Unproven {
     pub hint: String,
 }
 
+impl Unproven {
+    /// The failure, in lower case and without a full stop.
+    pub fn failure(&self) -> String {
+        format!("the network policy is not in force: {}", self.message)
+    }
+}
+
 /// The gateway and the engine's name server may just have started.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -50,12 +57,29 @@ const NOT_RUN: [i64; 2] = [126, 127];
 /// # Errors
 /// If the engine is unreachable.
 pub async fn prove<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Result<Proof, EngineError> {
+    prove_within(PATIENCE, engine, graph, observed).await
+}
+
+/// As [`prove`], with a single try: for a look at what runs already.
+///
+/// # Errors
+/// If the engine is unreachable.
+pub async fn look<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Result<Proof, EngineError> {
+    prove_within(Duration::ZERO, engine, graph, observed).await
+}
+
+async fn prove_within<E: Engine>(
+    patience: Duration,
+    engine: &E,
+    graph: &Graph,
+    observed: &Observed,
+) -> Result<Proof, EngineError> {
     let Some(digest) = digest(graph) else { return Ok(Proof::Holds) };
     let main = ResourceId::main();
     let mut mains = observed.containers_of(&main).filter(|it| it.state == ContainerState::Running);
     let Some(main) = mains.next() else { return Ok(Proof::Untried("it does not run".to_owned())) };
     let attempts = [Attempt::Page(READY.to_owned()), Attempt::Page(DENIED.to_owned())];
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     loop {
         let proof = match attempted(engine, &main.id, &attempts).await {
             Ok(Ok(results)) => judge(&results, &digest),

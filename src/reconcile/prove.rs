@@ -49,7 +49,7 @@ fn report(graph: &Graph, why: Unproven) -> Report {
         verb: "prove",
         code: Code::PolicyUnproven,
         fault: None,
-        message: format!("the network policy is not in force: {}", why.message),
+        message: why.failure(),
         hint: Some(why.hint),
         exit_code: None,
         probe: None,

@@ -12,13 +12,13 @@ use super::debounce::Debounce;
 use super::desired::DesiredSpec;
 use super::host::{Host, Standing, Work};
 use super::reading::{Answer, Query};
-use super::round::{End, Report, RoundRequest, RoundStats};
+use super::round::{End, PolicyProof, Report, RoundRequest, RoundStats};
 use super::wakeups::Wakeup;
 use super::{Settings, Watched};
 use moat_model::resource::{ContainerId, ResourceId, Run};
 use moat_model::state::{ContainerState, Observed};
 use moat_plan::Options;
-use moat_plan::event::{Event, Failure, Trigger};
+use moat_plan::event::{Code, Event, Failure, Trigger};
 
 /// The pause before the lock of another moat process is tried again.
 const LOCK_RETRY: Duration = Duration::from_secs(1);
@@ -35,6 +35,9 @@ pub(super) struct Agent {
     retry: Option<Instant>,
     resync: Instant,
     backoff: Backoff,
+    policy: PolicyProof,
+    /// The pauses between proofs of the policy, apart: they suspend no repair.
+    proofs: Backoff,
     /// Resources that have been in sync, so that creating them again is a repair.
     known: BTreeSet<ResourceId>,
     proven: BTreeSet<ContainerId>,
@@ -61,6 +64,8 @@ impl Agent {
             retry: None,
             resync,
             backoff: Backoff::default(),
+            policy: PolicyProof::default(),
+            proofs: Backoff::default(),
             known: BTreeSet::new(),
             proven: BTreeSet::new(),
             busy: false,
@@ -74,9 +79,12 @@ impl Agent {
         match &wakeup.trigger {
             Trigger::SessionOver if self.standing.sessions == 0 => return,
             // A manual request is tried regardless of earlier failures.
-            Trigger::Reload | Trigger::Approval => self.backoff.clear(),
+            Trigger::Reload | Trigger::Approval => {
+                self.backoff.clear();
+                self.proofs.clear();
+            }
             // Events may have been missed in the meantime.
-            Trigger::Reconnected => self.proven.clear(),
+            Trigger::Reconnected => self.doubt(),
             _ => {}
         }
         self.proven.retain(|container| !wakeup.touched.contains(container));
@@ -102,7 +110,7 @@ impl Agent {
             None if self.retry.is_some_and(|at| at <= now) => Wakeup::of(Trigger::Retry),
             None if self.resync <= now => {
                 // Everything is proven again periodically: not every failure causes an event.
-                self.proven.clear();
+                self.doubt();
                 Wakeup::of(Trigger::Resync)
             }
             None => return None,
@@ -116,6 +124,14 @@ impl Agent {
         let is_asked = is_held || matches!(wakeup.trigger, Trigger::Reload | Trigger::Approval);
         let query = self.desired.query(self.number, is_asked);
         Some(NextStep::Read(wakeup, Box::new(query)))
+    }
+
+    /// Everything has to be proven again.
+    fn doubt(&mut self) {
+        self.proven.clear();
+        if self.policy == PolicyProof::Holds {
+            self.policy = PolicyProof::Unknown;
+        }
     }
 
     /// Applies the result of reading the spec for `wakeup`, and returns the next step.
@@ -178,6 +194,8 @@ impl Agent {
             graph,
             options,
             trigger: wakeup.trigger,
+            policy: self.policy,
+            proves: self.policy != PolicyProof::Holds && self.proofs.left(now).is_empty(),
             is_reported: false,
             now: settings.now,
         })
@@ -190,9 +208,10 @@ impl Agent {
         self.postponed(notes.sessions, host, now);
         match end {
             End::Settled(observed) => {
-                let is_first = self.known.is_empty();
+                let is_news = notes.worked || self.known.is_empty() || self.policy == PolicyProof::Failed;
                 self.settled(&observed, &notes, now);
-                if (notes.worked || is_first) && notes.withheld.is_empty() && notes.sessions == 0 {
+                let is_in_sync = self.standing.work == Work::Settled && notes.withheld.is_empty();
+                if is_news && is_in_sync && notes.sessions == 0 {
                     host.report(Some(self.number), Event::Settled { run: &self.run, took });
                 }
             }
@@ -210,15 +229,23 @@ impl Agent {
             End::Interrupted => {}
         }
         self.backs_off(&notes, host, now);
-        if let Some(at) = self.backoff.next() {
+        for at in [self.backoff.next(), self.proofs.next()].into_iter().flatten() {
             self.retry_at(at);
         }
         self.note(host);
     }
 
     fn settled(&mut self, observed: &Observed, notes: &RoundStats, now: Instant) {
-        self.standing.work = Work::Settled;
-        self.standing.last_error = None;
+        if notes.proven {
+            self.policy = PolicyProof::Holds;
+            self.proofs.clear();
+        }
+        if self.policy == PolicyProof::Failed {
+            self.standing.work = Work::BackingOff;
+        } else {
+            self.standing.work = Work::Settled;
+            self.standing.last_error = None;
+        }
         let running = observed.containers.iter().filter(|it| it.state == ContainerState::Running);
         self.proven = running.map(|it| it.id.clone()).collect();
         for resource in notes.repaired.intersection(&self.known) {
@@ -238,7 +265,12 @@ impl Agent {
         let mut again: Option<Instant> = None;
         for failure in failures {
             let interrupts = restored_containers.contains(&failure.resource);
-            if let Until::Time(at) = self.backoff.failed(failure, interrupts, now) {
+            let is_proof = failure.code == Code::PolicyUnproven;
+            if is_proof {
+                self.policy = PolicyProof::Failed;
+            }
+            let backoff = if is_proof { &mut self.proofs } else { &mut self.backoff };
+            if let Until::Time(at) = backoff.failed(failure, interrupts, now) {
                 again = Some(again.map_or(at, |before| before.min(at)));
             }
         }

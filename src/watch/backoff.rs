@@ -150,9 +150,10 @@ fn same(a: &Failure, b: &Failure) -> bool {
     (a.verb, a.fault, &a.resource) == (b.verb, b.fault, &b.resource)
 }
 
-/// Whether the fault may resolve with time.
+/// Whether the fault may resolve with time. Another try at a proof changes nothing.
 fn passes(failure: &Failure) -> bool {
-    matches!(failure.fault, Some(Fault::Pull | Fault::Unreachable | Fault::TimedOut))
+    let is_proof = failure.code == Code::PolicyUnproven;
+    is_proof || matches!(failure.fault, Some(Fault::Pull | Fault::Unreachable | Fault::TimedOut))
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
 use super::recorded::RecordedEngine;
-use crate::observe::observe;
 use crate::observe::sessions::sessions;
+use crate::observe::{network, observe};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use moat_model::engine::{Engine, EngineError, Fault};
 use moat_model::graph::Graph;
@@ -38,10 +38,24 @@ pub(super) struct RoundRequest {
     pub graph: Graph,
     pub options: Options,
     pub trigger: Trigger,
+    /// What is known about the network policy.
+    pub policy: PolicyProof,
+    /// The policy is proven even if nothing is changed.
+    pub proves: bool,
     /// The changes of the spec have been reported already.
     pub is_reported: bool,
     /// Do not wait for sessions of users.
     pub now: bool,
+}
+
+/// Whether the network policy is in force, as seen from the main container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum PolicyProof {
+    #[default]
+    Unknown,
+    /// It is, or there is none, or it cannot be proven.
+    Holds,
+    Failed,
 }
 
 /// The outcome.
@@ -63,6 +77,8 @@ pub(super) struct RoundStats {
     pub sessions: usize,
     /// Whether something was changed or tried.
     pub worked: bool,
+    /// Whether the policy was proven after the last change.
+    pub proven: bool,
 }
 
 pub(super) enum End {
@@ -104,7 +120,11 @@ async fn run<E: Engine, D: Host>(
         }
     }
     if plan.is_empty() {
-        return Ok(End::Settled(Box::new(observed)));
+        let has_policy = network::digest(graph).is_some();
+        notes.proven = !has_policy;
+        if !(has_policy && order.proves) {
+            return Ok(End::Settled(Box::new(observed)));
+        }
     }
     let _lock = match around.host.lock(&graph.run).await {
         Ok(lock) => lock,
@@ -121,25 +141,34 @@ async fn apply<E: Engine, D: Host>(
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
     let RoundContext { engine, host, claims, stop } = around;
-    let RoundRequest { agent, graph, trigger, is_reported, .. } = order;
+    let RoundRequest { agent, graph, trigger, policy, is_reported, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let recorded = host.recorded(*engine, graph);
+    let woken = || host.report(Some(*agent), Event::Woken { run: &graph.run, trigger, is_reported: *is_reported });
+    // A user who was warned once that nothing can be proven is not warned by each periodic proof.
+    let is_periodic = matches!(trigger, Trigger::Resync | Trigger::Retry);
     let on_event = |event: Event<'_>| {
         recorded.note(&event);
         if let Event::Planned { plan, .. } = &event {
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
             if !quiet.get() && !worked.replace(true) {
-                host.report(Some(*agent), Event::Woken { run: &graph.run, trigger, is_reported: *is_reported });
+                woken();
             }
         }
-        if !quiet.get() || matches!(event, Event::Undoing { .. } | Event::Warning { .. }) {
+        let is_warning = matches!(event, Event::Warning { .. }) && (worked.get() || !is_periodic);
+        if !quiet.get() || is_warning || matches!(event, Event::Undoing { .. }) {
             host.report(Some(*agent), event);
         }
     };
     let outcome = until_converged(&recorded, graph, options, claims, OnFailure::Restore, &on_event, stop).await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
+    notes.proven = matches!(outcome, Outcome::Converged { .. });
+    let has_failed = matches!(outcome, Outcome::Failed { .. });
+    if !notes.worked && (has_failed || (notes.proven && *policy == PolicyProof::Failed)) {
+        woken();
+    }
     match &outcome {
         Outcome::Converged { observed, .. } => host.left(*agent, graph, observed, &[]).await,
         // An observation shows the state after a failure; without one, the history stays unchanged.

@@ -94,3 +94,25 @@ fn denied_hosts_are_reported_once() {
     assert!(!event["hosts"].to_string().contains("evil.example:80"), "{event}");
     watch.end();
 }
+
+/// Nothing on the engine shows that names lead past the gateway: only the proof does. It is tried again, so that a sandbox
+/// that is repaired by hand is in sync without an edit.
+#[test]
+fn a_failed_proof_is_shown_and_tried_again() {
+    let sandbox = Sandbox::new(
+        "image: busybox\nnetwork: { policy: strict, extra_hosts: { ready.moat.internal: 203.0.113.1 } }\n",
+    );
+    let mut watch = Watched::begun(&sandbox, &[]);
+    for _ in 0..2 {
+        let event = watch.wait_for("unsettled");
+        assert_eq!(event["failures"][0]["code"], "policy-unproven", "{event}");
+        assert!(event["again_ms"].as_u64().is_some_and(|pause| pause >= 500), "the next try is announced: {event}");
+    }
+    let status = sandbox.moat(&["status"]).run().stdout;
+    assert!(status.contains(": degraded") && status.contains("the network policy is not in force"), "{status}");
+    // The address in the way is gone, until the container is started again.
+    sandbox.sh("grep -v moat.internal /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts");
+    watch.wait_for("settled");
+    sandbox.assert_ready();
+    watch.end();
+}

@@ -83,6 +83,20 @@ pub enum Presence {
     Completed,
 }
 
+impl Status {
+    /// Notes that the network policy is not in force, as seen from the main container.
+    pub fn is_unproven(&mut self) {
+        let policy = ResourceId::policy();
+        for standing in self.resources.iter_mut().filter(|it| it.resource == policy && it.ready) {
+            standing.ready = false;
+            standing.cause = Some(Cause::Unproven);
+        }
+        if self.condition == Condition::Ready {
+            self.condition = Condition::Degraded;
+        }
+    }
+}
+
 impl Published {
     /// The socket address, such as `127.0.0.1:20345`.
     pub fn socket(&self) -> SocketAddr {

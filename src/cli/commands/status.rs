@@ -16,9 +16,10 @@ use crate::cli::state_directory::state_directory;
 use crate::clock::Clock;
 use crate::history::{Place, RunRecord};
 use crate::local::watching::{Note, Watching};
+use crate::observe::network::{self, Proof};
 use crate::observe::runs::{Found, runs};
 use crate::observe::{builds, observe, proof};
-use crate::ui::render::net::{self, denied::Denied};
+use crate::ui::render::net::denied::{self, Denied};
 use crate::ui::render::status::{View, Watch};
 use moat_docker::Docker;
 use moat_model::engine::Engine;
@@ -125,11 +126,15 @@ async fn shown(args: &Status, session: &Session, engine: &Docker, agent: &Agent)
     let asked = (proof::proven(engine, graph, &observed), asked_about_builds(engine, graph, &observed));
     let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
     let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
-    let status = status(graph, &observed, &plan);
+    let mut status = status(graph, &observed, &plan);
+    let unproven = unproven(engine, graph, &observed, &status).await;
+    if unproven.is_some() {
+        status.is_unproven();
+    }
     let log = log(engine, &observed, status.condition).await;
     let watch = watched(engine, &graph.run);
     let denied = denied(engine, &graph.run, &observed).await;
-    let last_error = last_error(engine, &graph.run).or_else(|| out_of_memory(&observed));
+    let last_error = unproven.or_else(|| last_error(engine, &graph.run)).or_else(|| out_of_memory(&observed));
     let view = View {
         run: &graph.run,
         context: session.context.as_deref(),
@@ -149,7 +154,19 @@ async fn denied(engine: &Docker, run: &Run, observed: &Observed) -> Vec<Denied> 
     let Ok(mut log) = DecisionLog::of(engine, run, &observed.containers) else { return Vec::new() };
     let since = Clock::System.now().checked_sub(RECENT).ok();
     let all = log.read().await.unwrap_or_default();
-    net::denied::denied(all.iter().filter(|line| is_since(line, since)))
+    denied::denied(all.iter().filter(|line| is_since(line, since)))
+}
+
+/// Why the network policy of a sandbox that is ready otherwise is not in force, as seen from the main container. An
+/// error is ignored, since the state is still useful.
+async fn unproven(engine: &Docker, graph: &Graph, observed: &Observed, status: &moat_plan::Status) -> Option<String> {
+    if status.condition != Condition::Ready {
+        return None;
+    }
+    match network::look(engine, graph, observed).await {
+        Ok(Proof::Fails(why)) => Some(why.failure()),
+        _ => None,
+    }
 }
 
 /// The last log lines of a failed command. An error is ignored, since the state is still useful.

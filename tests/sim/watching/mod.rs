@@ -6,6 +6,7 @@
 mod edits;
 mod harness;
 mod host;
+mod proof;
 mod property;
 mod reading;
 mod repairs;

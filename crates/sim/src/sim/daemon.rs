@@ -33,6 +33,8 @@ pub(super) struct Daemon {
     pub down_until: Duration,
     /// The number of restarts; a call that spans a restart loses its answer.
     pub restarts: u32,
+    /// Names on internal networks do not reach the gateway, as on some versions of Docker.
+    pub drops_names: bool,
     pub duplicates: DuplicateNetworks,
     pub api: Api,
     pub latencies: Latencies,
@@ -162,6 +164,7 @@ impl Daemon {
             now: Duration::ZERO,
             down_until: Duration::ZERO,
             restarts: 0,
+            drops_names: false,
             duplicates: settings.duplicate_networks,
             api: settings.api,
             latencies: settings.latencies,

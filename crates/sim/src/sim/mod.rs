@@ -143,6 +143,11 @@ impl Sim {
         daemon.notices.lost_until = until;
     }
 
+    /// Whether the engine passes names on internal networks to the gateway: it does, unless told otherwise.
+    pub fn pass_names(&self, passes: bool) {
+        self.now().drops_names = !passes;
+    }
+
     /// Adds an order that has to be kept from now on.
     pub fn rule(&self, rule: Rule) {
         self.now().journal.rules.push(rule);

@@ -33,7 +33,7 @@ impl Daemon {
         }
         let is_beside = |c: &&Container| c.endpoints.iter().any(|it| asking.is_on(&it.network));
         let mut gateways = self.containers.values().filter(|c| c.lives() && c.policy.is_some()).filter(is_beside);
-        let Some(gateway) = gateways.next().filter(|it| !it.sick) else {
+        let Some(gateway) = gateways.next().filter(|it| !it.sick && !self.drops_names) else {
             return give(0, "1 bad address\n2 bad address\n".to_owned());
         };
         let digest = sha256(gateway.policy.as_deref().unwrap_or_default());

@@ -327,7 +327,7 @@ impl Host for CliHost<'_> {
     async fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) {
         let (Some(run), Some(dir)) = (self.runs.get(agent), &self.places) else { return };
         let rounds = self.rounds.borrow().get(agent).map(|it| it.recorder.rounds()).unwrap_or_default();
-        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
+        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed, failures));
         let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
         if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
             warn(run, &problem, &|event| self.reporters[agent].report(&event));
