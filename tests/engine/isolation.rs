@@ -113,6 +113,30 @@ fn a_plan_with_privileged_containers_names_the_alternative_once() {
     assert_eq!(hints(&sandbox), 0);
 }
 
+/// The same as `moat doctor`; the addresses themselves are tried in `egress::attacks`.
+#[test]
+fn a_plan_of_privileged_containers_under_a_policy_names_its_limit_once() {
+    let policy = "network: { policy: strict }\n";
+    let cases = [
+        (format!("{DIND}{policy}"), true),
+        (DIND.to_owned(), false),
+        (format!("image: busybox\ncap_add: [NET_ADMIN]\n{policy}"), true),
+        (format!("image: busybox\ncap_add: [NET_RAW]\n{policy}"), false),
+        (format!("{ROOTLESS}{policy}"), false),
+    ];
+    let sandbox = Sandbox::new(DIND);
+    for (spec, named) in cases {
+        sandbox.rewrite(&spec);
+        let text = sandbox.moat(&["plan"]).ok().stdout;
+        assert_eq!(text.matches("turn IPv6 on").count(), usize::from(named), "{spec}{text}");
+        let document: serde_json::Value =
+            serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
+        let limits = document["policy_limits"].as_array().expect("a list");
+        assert_eq!(limits.len(), usize::from(named), "{document}");
+        assert!(limits.iter().all(|it| text.contains(it.as_str().expect("text"))), "text and JSON say the same");
+    }
+}
+
 // A spec without the key stays as it is, and going down needs an approval.
 #[test]
 fn less_isolation_needs_an_approval() {

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::args::specs::Specs;
 use crate::cli::args::subnets::Addresses;
+use crate::cli::commands::doctor::lets_root_reach_the_host;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{Agent, Load};
@@ -16,12 +17,18 @@ use crate::cli::session::Session;
 use crate::cli::spec_files;
 use crate::observe::registry::{self, Registries, WithoutQuery};
 use crate::observe::sessions::sessions;
-use crate::observe::{observe_with, proof};
+use crate::observe::{network, observe_with, proof};
 use crate::ui;
 use crate::ui::render::plan::Withheld;
-use moat_model::resource::ResourceId;
+use moat_docker::Docker;
+use moat_model::graph::{Graph, Node};
+use moat_model::resource::{Config, ResourceId};
 use moat_plan::saved::SavedAgent;
-use moat_plan::{Options, Refusal, has_completed, host_paths, kept, refusals, widening};
+use moat_plan::{Action, Options, Refusal, has_completed, host_paths, kept, refusals, widening};
+
+/// The limit that `moat doctor` shows for the engine.
+const IPV6: &str = "despite the network policy, root with `NET_ADMIN` in a container, such as a privileged one, can turn IPv6 on and \
+                    reach services of the Docker host that listen on `::`; not with `isolation: rootless`";
 
 /// Show what `apply` would change, and why
 #[derive(Debug, Args)]
@@ -96,6 +103,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         if !unchecked.is_empty() && engine.shares_files().await {
             unchecked.clear();
         }
+        let limits = policy_limits(&engine, &agent.graph, &plan).await;
         let resolved = agent.resolved.as_deref();
         let remarks = ui::render::plan::Remarks {
             widens: &widens,
@@ -105,6 +113,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
             unchecked: &unchecked,
             could_be_rootless: resolved.is_some_and(ResolvedSpec::could_be_rootless),
             isolation: resolved.and_then(ResolvedSpec::chosen_isolation),
+            policy_limits: &limits,
         };
         let text = if args.json {
             ui::render::plan::json(run, &plan, &remarks)
@@ -135,6 +144,24 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         session.screen.say(&format!("saved in {file}: `moat apply {file}` applies it unless something changes\n"));
     }
     Ok(exit)
+}
+
+/// What a network policy does not hold back. One more call, and only for a plan that creates containers which are concerned.
+async fn policy_limits(engine: &Docker, graph: &Graph, plan: &moat_plan::Plan) -> Vec<&'static str> {
+    let is_created = |id: &ResourceId| {
+        plan.operations.iter().any(|it| it.resource == *id && matches!(it.action, Action::CreateContainer { .. }))
+    };
+    let changes_networks = |node: &Node| match &node.config {
+        Config::Container(config) => {
+            let adds = |name: &String| matches!(name.as_str(), "NET_ADMIN" | "ALL");
+            config.privileged || config.rights.cap_add.iter().any(adds)
+        }
+        _ => false,
+    };
+    let is_concerned =
+        network::digest(graph).is_some() && graph.nodes().any(|node| changes_networks(node) && is_created(&node.id));
+    let reaches = is_concerned && engine.info().await.is_ok_and(|info| lets_root_reach_the_host(&info));
+    reaches.then_some(IPV6).into_iter().collect()
 }
 
 /// The approval of an agent's spec, for display.

@@ -27,6 +27,7 @@ struct Document<'a> {
     unchecked: &'a [&'a str],
     /// `None`: the spec has said it.
     isolation: Option<ChosenIsolation<'a>>,
+    policy_limits: &'a [&'a str],
 }
 
 /// What a plan says besides its operations.
@@ -44,6 +45,8 @@ pub struct Remarks<'a> {
     pub could_be_rootless: bool,
     /// What `isolation: auto` has become.
     pub isolation: Option<ChosenIsolation<'a>>,
+    /// What the network policy does not hold back on this engine, and the remedy.
+    pub policy_limits: &'a [&'a str],
 }
 
 /// The isolation that the engine led to.
@@ -156,6 +159,9 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, remarks: &Remarks<'_>, colour: C
     if remarks.could_be_rootless && plan.operations.iter().any(is_privileged) {
         text.push_str("Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`\n");
     }
+    for limit in remarks.policy_limits {
+        text.push_str(&format!("Hint: {limit}\n"));
+    }
     for widening in widens.iter().filter(|widening| widening.known) {
         text.push_str(&format!("{}: {widening}\n", colour.paint(CARE, "Widens")));
     }
@@ -235,6 +241,7 @@ pub fn json(run: &Run, plan: &Plan, remarks: &Remarks<'_>) -> String {
         kept,
         unchecked,
         isolation: remarks.isolation,
+        policy_limits: remarks.policy_limits,
     })
 }
 

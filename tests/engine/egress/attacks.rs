@@ -88,11 +88,16 @@ fn the_gateway_is_confined() {
 
 /// A stated limit, with its measure: a privileged main turns IPv6 on, one without privileges cannot.
 #[test]
-fn a_privileged_main_reaches_the_host_by_ipv6_link_local_addresses() {
-    let (image, plain) = ("image: docker:dind\n", "network: { policy: strict }\n");
-    for (spec, reaches) in
-        [(format!("{image}dependencies: [docker:dind]\n{plain}"), true), (format!("{image}{plain}"), false)]
-    {
+fn root_with_net_admin_reaches_the_host_by_ipv6_link_local_addresses() {
+    let policy = "network: { policy: strict }\n";
+    let cases = [
+        ("image: docker:dind\ndependencies: [docker:dind]\n", true),
+        ("image: docker:dind\ncap_add: [NET_ADMIN]\n", true),
+        ("image: docker:dind\n", false),
+        ("isolation: rootless\ndependencies: [docker:dind]\n", false),
+    ];
+    for (spec, reaches) in cases {
+        let spec = format!("{spec}{policy}");
         let sandbox = Sandbox::applied(&spec);
         let network = format!("moat-{}", sandbox.run_id());
         let id = engine().docker(&["network", "inspect", "-f", "{{slice .Id 0 12}}", &network]);
@@ -118,8 +123,9 @@ fn a_privileged_main_reaches_the_host_by_ipv6_link_local_addresses() {
         assert!(testkit::run::until(|| engine().docker(&["logs", &name]).contains("ready")), "the service listens");
         let address = engine().docker(&["logs", &name]).lines().next().unwrap_or_default().to_owned();
         let ask = format!(
-            "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; perl -MIO::Socket::IP -e \
-             'my $s = IO::Socket::IP->new(PeerHost => q({address}%eth0), PeerPort => 7777, Timeout => 3) or die; print <$s>'"
+            "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; \
+             ip link add link eth0 name mv0 type macvlan mode bridge; ip link set mv0 up; for it in eth0 mv0; do perl -MIO::Socket::IP -e \
+             'my $s = IO::Socket::IP->new(PeerHost => shift, PeerPort => 7777, Timeout => 3) or die; print <$s>' {address}%$it; done"
         );
         // A new address is checked for duplicates first.
         let asked = || sandbox.sh(&ask).stdout.contains("of the host");

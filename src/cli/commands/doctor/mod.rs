@@ -7,6 +7,8 @@ mod local;
 mod network;
 mod sandbox;
 
+pub(in crate::cli) use network::lets_root_reach_the_host;
+
 use clap::Args;
 use ipnet::Ipv4Net;
 
@@ -230,12 +232,14 @@ mod tests {
             ("26.1.2", "may not lead"),
             ("26.1.5", "turn IPv6 on"),
             ("27.5.1", "turn IPv6 on"),
-            ("28.0.0", "can hold back"),
+            ("28.0.0", "turn IPv6 on"),
         ] {
             let info = Info { server_version: version.to_owned(), ..Info::default() };
             let check = network::policy(&info, &Version::default());
             assert!(check.found.contains(part), "{version}: {check:?}");
         }
+        let (rootless, version) = engine(ROOTLESS_V2.0, ROOTLESS_V2.1);
+        assert!(network::policy(&rootless, &version).found.contains("can hold back"));
     }
 
     #[test]

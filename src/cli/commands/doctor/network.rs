@@ -44,16 +44,21 @@ pub(super) fn policy(info: &Info, version: &Version) -> Check {
             "Docker 25.0.5 to 26.1.2 are said to have this error: use another version",
         );
     }
-    let has = |option: &str| info.security_options.iter().any(|it| it.contains(option));
-    if older(found, CLOSED) && !has("name=rootless") && !has("name=userns") {
-        let found =
-            "despite a network policy, root in a privileged sandbox can turn IPv6 on, and reach services of the \
-                     Docker host that listen on `::`"
-                .to_owned();
-        let hint = "use `isolation: rootless`, Docker 28 or newer, or let the services listen on single addresses";
+    if lets_root_reach_the_host(info) {
+        let found = "despite a network policy, root with `NET_ADMIN` in a sandbox (`isolation: privileged` or `mapped`) can turn \
+                     IPv6 on, and reach services of the Docker host that listen on `::`"
+            .to_owned();
+        let hint = "use `isolation: rootless` or a rootless engine, or let the services listen on single addresses";
         return Check::care("policy", found, hint);
     }
     Check::good("policy", "the engine can hold back what no rule allows".to_owned())
+}
+
+/// Whether root with `NET_ADMIN` reaches services of the Docker host that listen on `::`, whatever the network policy is: by
+/// the link-local address that the kernel gives to the bridge. On a rootless engine they are those of its own network
+/// namespace.
+pub(in crate::cli) fn lets_root_reach_the_host(info: &Info) -> bool {
+    !info.security_options.iter().any(|it| it.contains("name=rootless"))
 }
 
 /// Checks whether ports on loopback are reachable only from there. Before 28.0 a neighbour on the local network can reach
