@@ -211,6 +211,7 @@ pub(super) struct Network {
     #[serde(default)]
     pub host: Vec<String>,
     pub roots: Option<String>,
+    pub gateway_image: Option<String>,
     pub build: Option<BuildNetwork>,
     #[serde(default)]
     pub extra_hosts: BTreeMap<String, String>,

@@ -26,6 +26,8 @@ pub struct NetworkSettings {
     pub egress: Option<Policy>,
     /// Certificates of further authorities, in PEM: for servers whose requests the gateway reads.
     pub roots: Option<String>,
+    /// The image of the gateway; `None`: made from moat's own program.
+    pub gateway_image: Option<ImageRef>,
     /// `None`: chosen by the compiler from the build.
     pub build: Option<BuildNetwork>,
     /// Of the main container.

@@ -135,6 +135,12 @@ const CHANGES: &[Change] = &[
         "network: {policy: strict, rules: [a.example: ['allow GET /']]}",
         "network: {policy: strict, rules: [a.example: ['allow GET /']], roots: '-----BEGIN CERTIFICATE----- AA== -----END CERTIFICATE-----'}",
     ),
+    (
+        "network.gateway_image",
+        PLAIN,
+        "network: {policy: strict}",
+        "network: {policy: strict, gateway_image: 'lab/gateway:2'}",
+    ),
     ("network.build", PLAIN, "network: {build: none}", "network: {build: default}"),
     ("network.extra_hosts", PLAIN, "", "network: {extra_hosts: {a.b: 1.1.1.1}}"),
     ("grants", STRICT, "", "grants: [github]"),
@@ -313,9 +319,11 @@ const CHANGES: &[Change] = &[
     ("labels", PLAIN, "labels: {a: b}", "labels: {a: c}"),
 ];
 
-/// Keys of the agent plane. `tests/engine/egress/grants.rs` uses them on a real engine, with values for the grants.
-pub const OF_THE_AGENT_PLANE: [&str; 10] = [
+/// Keys that need more of an engine. `tests/engine/egress/grants.rs` and `tests/engine/egress/own_image.rs` use them on a
+/// real one, with values for the grants and an image of the gateway.
+pub const OF_THE_AGENT_PLANE: [&str; 11] = [
     "network.roots",
+    "network.gateway_image",
     "grants",
     "grants.source",
     "grants.repos",

@@ -6,6 +6,7 @@ mod grants;
 mod installs;
 mod internet;
 mod load;
+mod own_image;
 mod planes;
 mod proof;
 mod verify;

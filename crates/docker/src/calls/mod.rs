@@ -12,6 +12,7 @@ pub(crate) mod container_body;
 pub(crate) mod containers;
 pub(crate) mod copy;
 pub(crate) mod credentials;
+mod elf;
 pub(crate) mod events;
 pub(crate) mod images;
 pub(crate) mod info;

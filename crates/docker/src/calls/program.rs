@@ -33,18 +33,18 @@ pub(crate) async fn import(
 
 async fn packed(docker: &Docker) -> Result<Vec<u8>, EngineError> {
     let helper = ProcessEnv.variable(HELPER).map(PathBuf::from);
+    let architecture = docker.info().await?.architecture;
     if helper.is_none() {
-        let architecture = docker.info().await?.architecture;
         runs_here(&architecture)?;
     }
     let pack = move || match &helper {
-        Some(path) => program_files::of_static(path),
+        Some(path) => program_files::of_static(path, &architecture),
         None => program_files::of_this_process(),
     };
     // Reading the program would block other calls.
     let packed = tokio::task::spawn_blocking(pack).await;
     let packed = packed.map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
-    packed.map_err(|error: Unusable| refused(format!("cannot use moat's own program: {error}")))
+    packed.map_err(|error: Unusable| refused(format!("cannot make the image of the gateway: {error}")))
 }
 
 /// Whether the engine runs programs of this machine.
@@ -62,7 +62,10 @@ fn runs_here(architecture: &str) -> Result<(), EngineError> {
 }
 
 fn refused(message: String) -> EngineError {
-    let hint = format!("set {HELPER} to a statically linked moat for the engine's platform, from the same release");
+    let hint = format!(
+        "set {HELPER} to a statically linked moat for the engine's platform, from the same release, or \
+         `network.gateway_image` to an image with it"
+    );
     EngineError::new(Fault::Refused, message).hint(hint)
 }
 

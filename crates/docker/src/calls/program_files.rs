@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::elf;
 use tar::{Builder, EntryType, Header};
 
 /// Why a program cannot be used.
@@ -16,6 +17,10 @@ pub(crate) enum Unusable {
     Unreadable { path: PathBuf, why: io::Error },
     #[error("`{}` is not a Linux program", .0.display())]
     NoProgram(PathBuf),
+    #[error("`{}` is not a program for {architecture}", path.display())]
+    Foreign { path: PathBuf, architecture: String },
+    #[error("`{}` is not statically linked", .0.display())]
+    Dynamic(PathBuf),
     #[error(transparent)]
     Archive(#[from] io::Error),
 }
@@ -34,9 +39,6 @@ const USER: u64 = 65_532;
 
 /// In seconds since 1970; fixed, so that equal files give equal archives.
 const MODIFIED: u64 = 1;
-
-/// The first bytes of a Linux program.
-const ELF: [u8; 4] = *b"\x7fELF";
 
 /// The dynamic loader's path in programs for this architecture, as its ABI defines it.
 #[cfg(target_arch = "x86_64")]
@@ -58,9 +60,17 @@ pub(crate) fn of_this_process() -> Result<Vec<u8>, Unusable> {
     image.finish()
 }
 
-/// A program that needs no libraries.
-pub(crate) fn of_static(program: &Path) -> Result<Vec<u8>, Unusable> {
-    Image::new(program)?.finish()
+/// A program that needs no libraries. `architecture`: the engine's.
+pub(crate) fn of_static(program: &Path, architecture: &str) -> Result<Vec<u8>, Unusable> {
+    let content = read(program)?;
+    let header = elf::Header::read(&content).ok_or_else(|| Unusable::NoProgram(program.to_owned()))?;
+    if !header.runs_on(architecture) {
+        return Err(Unusable::Foreign { path: program.to_owned(), architecture: architecture.to_owned() });
+    }
+    if header.has_interpreter {
+        return Err(Unusable::Dynamic(program.to_owned()));
+    }
+    Image::of(&content)?.finish()
 }
 
 /// The archive of an image.
@@ -69,11 +79,15 @@ struct Image(Builder<Vec<u8>>);
 impl Image {
     fn new(program: &Path) -> Result<Self, Unusable> {
         let content = read(program)?;
-        if !content.starts_with(&ELF) {
+        if elf::Header::read(&content).is_none() {
             return Err(Unusable::NoProgram(program.to_owned()));
         }
+        Self::of(&content)
+    }
+
+    fn of(content: &[u8]) -> Result<Self, Unusable> {
         let mut image = Self(Builder::new(Vec::new()));
-        image.file(Path::new(PROGRAM), 0o755, &content)?;
+        image.file(Path::new(PROGRAM), 0o755, content)?;
         image.folder(STATE, 0o700)?;
         image.folder(TRUST, 0o755)?;
         Ok(image)
@@ -191,8 +205,8 @@ mod tests {
     fn a_script_is_no_program() {
         let file = std::env::temp_dir().join(format!("moat-no-program-{}", std::process::id()));
         fs::write(&file, "#!/bin/sh\n").expect("writable");
-        assert!(matches!(of_static(&file), Err(Unusable::NoProgram(_))));
+        assert!(matches!(of_static(&file, "x86_64"), Err(Unusable::NoProgram(_))));
         fs::remove_file(&file).expect("removable");
-        assert!(matches!(of_static(&file), Err(Unusable::Unreadable { .. })));
+        assert!(matches!(of_static(&file, "x86_64"), Err(Unusable::Unreadable { .. })));
     }
 }

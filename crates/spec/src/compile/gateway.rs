@@ -56,6 +56,7 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &P
     let mounts = [Mount::volume(state, gateway::STATE)];
     let mounts = mounts.into_iter().chain(trust.clone().map(|trust| Mount::volume(trust, gateway::TRUST))).collect();
     let published = relays.iter().map(|relay| PortConfig { container: relay.listen, ..relay.port.clone() }).collect();
+    let image = spec.network.gateway_image.clone().unwrap_or_else(gateway::image);
     let mut config = ContainerConfig {
         entrypoint: gateway::entrypoint(),
         command: gateway::run(&settings(spec, run, &relays, names).to_string()),
@@ -71,7 +72,7 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &P
         restart: RestartPolicy::UnlessStopped,
         stop_timeout: Some(STOP_TIMEOUT),
         health: Some(HealthConfig::new(gateway::status())),
-        ..ContainerConfig::new(gateway::image(), attachment(trust.is_some()))
+        ..ContainerConfig::new(image, attachment(trust.is_some()))
     };
     config.rights.read_only = true;
     config.rights.cap_drop = ["ALL".to_owned()].into();

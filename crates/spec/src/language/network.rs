@@ -40,6 +40,13 @@ pub(super) const NETWORK: &[Key] = &[
              theirs, and programs in the main container trust them; replaces the gateway",
         )
         .example("'-----BEGIN CERTIFICATE-----…'"),
+    Key::new("gateway_image", Shape::Text(rule::image), Effect::Gateway)
+        .default("made from moat's own program")
+        .summary(
+            "the image of the gateway, with moat's program, where this moat is not a Linux program for the engine's \
+             architecture; replaces the gateway",
+        )
+        .example("registry.example.com/moat-helper:2"),
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
         .default("`none` if `internal` or `policy: strict` is set and a Dockerfile or hooks run, otherwise `default`")
         .summary(

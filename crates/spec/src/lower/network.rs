@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moat_model::resource::ImageRef;
 use moat_policy::{Entry, InvalidPolicy, Mode, Policy, Port, Rule};
 
 use super::Lowering;
@@ -17,17 +18,18 @@ use crate::short_forms;
 const GATEWAY: &str = "gateway";
 
 /// The keys that mean nothing without a policy.
-const OF_A_POLICY: [&str; 3] = ["network.rules", "network.host", "network.roots"];
+const OF_A_POLICY: [&str; 4] = ["network.rules", "network.host", "network.roots", "network.gateway_image"];
 
 impl Lowering<'_> {
     /// The network settings. `published`: the paths of the keys that publish ports.
     pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
-        let Network { subnet, internal, policy, rules, host, roots, build, extra_hosts } = network;
+        let Network { subnet, internal, policy, rules, host, roots, gateway_image, build, extra_hosts } = network;
         for at in published.iter().filter(|_| internal) {
             let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
             self.fault(at, Fault::new("ports cannot be published from an internal network", hint));
         }
         let subnet = subnet.and_then(|text| self.read("network.subnet", short_forms::subnet(&text)));
+        let gateway_image = gateway_image.and_then(|text| ImageRef::parse(&text).ok());
         let mode = match policy {
             NetworkPolicy::Open => None,
             NetworkPolicy::Learn => Some(Mode::Learn),
@@ -40,7 +42,7 @@ impl Lowering<'_> {
                 self.policy(mode, rules, &host)
             }
         };
-        NetworkSettings { subnet, internal, egress, roots, build, extra_hosts }
+        NetworkSettings { subnet, internal, egress, roots, gateway_image, build, extra_hosts }
     }
 
     /// Rejects rules that nothing would enforce.

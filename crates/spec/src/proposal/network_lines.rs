@@ -29,7 +29,7 @@ impl Lines {
     }
 
     pub(super) fn network(&mut self, network: &NetworkSettings, grants: &[SpecGrant]) {
-        let NetworkSettings { subnet, internal, egress, roots, build, extra_hosts } = network;
+        let NetworkSettings { subnet, internal, egress, roots, gateway_image, build, extra_hosts } = network;
         // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
         self.flag(OUTSIDE, !internal && egress.is_none());
@@ -37,6 +37,7 @@ impl Lines {
             self.policy(policy);
         }
         self.optional("network.roots", roots.as_ref().map(|roots| format!("sha256:{}", sha256(roots))));
+        self.optional("network.gateway_image", gateway_image.as_ref());
         for it in grants {
             self.grant(it);
         }

@@ -48,6 +48,7 @@ const RULES: &[(&str, Rule)] = &[
     ("registry", Rule::Removal),
     ("network.outside", Rule::Removal),
     ("network.roots", Rule::Removal),
+    ("network.gateway_image", Rule::Removal),
     ("build.content", Rule::Removal),
     ("mount", Rule::Access),
     ("limit", Rule::Lower),
