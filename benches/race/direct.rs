@@ -17,21 +17,41 @@ pub struct Direct {
     engine: Engine,
     /// The negotiated version, such as `/v1.45`.
     version: String,
-    network: Vec<u8>,
+    network: Network,
     volumes: Vec<Vec<u8>>,
     /// With a sidecar, builds are checked.
     sidecar: Option<Container>,
     main: Container,
+    gateway: Option<Gateway>,
     /// Whether builds in the main container reach the sidecar.
     builds: Option<Vec<u8>>,
+}
+
+/// A network: the body of its creation, and its id in other recorded bodies.
+struct Network {
+    body: Vec<u8>,
+    id: String,
+}
+
+/// The gateway of a network policy.
+struct Gateway {
+    container: Container,
+    /// Its way out.
+    outer: Network,
+    /// The network that it is connected to after its creation, by its recorded id, and the body.
+    connection: (String, String),
+    /// Its recorded id.
+    id: String,
+    /// The exec that puts the rules in force, and its standard input.
+    rules: (Vec<u8>, Vec<u8>),
+    /// The exec in the main container that proves the policy.
+    proof: Vec<u8>,
 }
 
 /// A container, and its readiness probe.
 struct Container {
     path: String,
     body: String,
-    /// The network's id in the recorded body.
-    network: String,
     /// The query and the archive of each upload.
     files: Option<(String, Vec<u8>)>,
     /// `None` if it only needs to run.
@@ -40,10 +60,12 @@ struct Container {
 
 /// The objects created by an apply.
 pub struct Made {
-    network: String,
-    sidecar: Option<String>,
-    main: String,
+    networks: Vec<String>,
+    containers: Vec<String>,
 }
+
+/// The ids of recorded networks, and of the new ones.
+type Ids = Vec<(String, String)>;
 
 /// From the capability: `specs/docker-dind.yaml`.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
@@ -53,74 +75,111 @@ const EXIT_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Direct {
     pub fn new(engine: Engine, recording: &Recording) -> Outcome<Self> {
-        let network = recording.with("POST", "/networks/create").first().copied().ok_or("no network was created")?;
-        let version = network.path.trim_end_matches("/networks/create").to_owned();
+        let (mut outer, mut network, mut version) = (None, None, String::new());
+        for created in recording.with("POST", "/networks/create") {
+            created.path.trim_end_matches("/networks/create").clone_into(&mut version);
+            let is_outer = String::from_utf8_lossy(&created.body).contains("moat-egress");
+            let place = if is_outer { &mut outer } else { &mut network };
+            *place = Some(Network { body: created.body.clone(), id: id(&created.answer)? });
+        }
         let volumes = recording.with("POST", "/volumes/create").iter().map(|it| it.body.clone()).collect();
-        let network_id = id(&network.answer)?;
-        let (mut sidecar, mut main) = (None, None);
+        let (mut sidecar, mut main, mut gateway) = (None, None, None);
         for create in recording.with("POST", "/containers/create") {
-            let container = Container::new(recording, create, &network_id)?;
-            let place = if create.is_for_sidecar() { &mut sidecar } else { &mut main };
-            *place = Some(container);
+            let container = Container::new(recording, create)?;
+            if create.is_for_gateway() {
+                let outer = outer.take().ok_or("a gateway without a second network")?;
+                gateway = Some(Gateway::new(recording, container, outer, id(&create.answer)?)?);
+            } else {
+                let place = if create.is_for_sidecar() { &mut sidecar } else { &mut main };
+                *place = Some(container);
+            }
         }
         let main = main.ok_or("no main container was created")?;
         let builds = recording.with("POST", "/exec").into_iter().rfind(|it| is_check(&it.body));
         let builds = builds.map(|it| it.body.clone());
-        Ok(Self { engine, version, network: network.body.clone(), volumes, sidecar, main, builds })
+        let network = network.ok_or("no network was created")?;
+        Ok(Self { engine, version, network, volumes, sidecar, main, gateway, builds })
     }
 
-    /// Creates network and volumes concurrently, then both containers. Builds are checked when the sidecar is ready, while
-    /// main boots.
+    /// Creates networks and volumes concurrently, then all containers. Main starts when the rules are in force. Builds are
+    /// checked when the sidecar is ready, while main boots.
     pub fn apply(&self) -> Outcome<Made> {
-        let network = thread::scope(|scope| {
+        let ids = thread::scope(|scope| {
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.create_volume(body))).collect();
-            let network = self.create_network();
-            for volume in volumes {
-                joined(volume)?;
-            }
-            network
+            let outer = self.gateway.as_ref().map(|gateway| scope.spawn(|| self.create_network(&gateway.outer)));
+            let mut ids: Ids = vec![self.create_network(&self.network)?];
+            ids.extend(outer.map(joined).transpose()?);
+            volumes.into_iter().try_for_each(joined)?;
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(ids)
         })?;
-        let (sidecar, main) = thread::scope(|scope| {
-            let main = scope.spawn(|| self.start(&self.main, &network));
-            let sidecar = self.sidecar.as_ref().map(|sidecar| self.bring_up(sidecar, &network)).transpose()?;
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar, joined(main)?))
+        let (sidecar, main, gateway) = thread::scope(|scope| {
+            let sidecar = self.sidecar.as_ref().map(|sidecar| scope.spawn(|| self.bring_up(sidecar, &ids)));
+            let gateway = self.gateway.as_ref().map(|gateway| scope.spawn(|| self.open(gateway, &ids)));
+            let main = self.create(&self.main, &ids)?;
+            let gateway = gateway.map(joined).transpose()?;
+            self.start(&main)?;
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar.map(joined).transpose()?, main, gateway))
         })?;
         thread::scope(|scope| {
             let checked = self.builds.as_ref().map(|builds| scope.spawn(|| self.exec(&main, builds)));
+            let opened = self.gateway.as_ref().zip(gateway.as_ref());
+            let opened = opened.map(|(it, id)| scope.spawn(|| self.wait(id, &it.container)));
             self.wait(&main, &self.main)?;
+            opened.map(joined).transpose()?;
             checked.map(joined).transpose()
         })?;
-        Ok(Made { network, sidecar, main })
+        if let Some(gateway) = &self.gateway
+            && self.exec(&main, &gateway.proof)? != 0
+        {
+            return Err("the policy is not proven".into());
+        }
+        let containers = sidecar.into_iter().chain(gateway).chain([main]).collect();
+        Ok(Made { networks: ids.into_iter().map(|(_, new)| new).collect(), containers })
     }
 
-    /// Stops both containers concurrently, then removes them and the network, then the volumes.
+    /// Starts the gateway with its networks and rules.
+    fn open(&self, gateway: &Gateway, ids: &Ids) -> Outcome<String> {
+        let id = self.create(&gateway.container, ids)?;
+        let (network, body) = &gateway.connection;
+        let path = format!("/networks/{}/connect", renamed(network, ids));
+        self.call("POST", &path, renamed(body, ids).replace(&gateway.id, &id).as_bytes())?;
+        self.start(&id)?;
+        let (command, input) = &gateway.rules;
+        if self.exec_with(&id, command, Some(input))? != 0 {
+            return Err("the rules are not in force".into());
+        }
+        Ok(id)
+    }
+
+    /// Stops all containers concurrently, then removes them and the networks, then the volumes.
     pub fn destroy(&self, made: &Made) -> Outcome<()> {
-        let containers: Vec<&String> = made.sidecar.iter().chain([&made.main]).collect();
         thread::scope(|scope| {
-            let stops: Vec<_> = containers.iter().map(|id| scope.spawn(|| self.stop(id))).collect();
+            let stops: Vec<_> = made.containers.iter().map(|id| scope.spawn(|| self.stop(id))).collect();
             stops.into_iter().try_for_each(joined)
         })?;
         thread::scope(|scope| {
             // A stopped container does not hold its network.
-            let network = scope.spawn(|| self.call("DELETE", &format!("/networks/{}", made.network), b""));
-            let removals: Vec<_> = containers.iter().map(|id| scope.spawn(|| self.remove_container(id))).collect();
+            let remove = |id: &String| self.call("DELETE", &format!("/networks/{id}"), b"").map(drop);
+            let networks: Vec<_> = made.networks.iter().map(|id| scope.spawn(move || remove(id))).collect();
+            let removals: Vec<_> = made.containers.iter().map(|id| scope.spawn(|| self.remove_container(id))).collect();
             removals.into_iter().try_for_each(joined)?;
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.remove_volume(body))).collect();
             volumes.into_iter().try_for_each(joined)?;
-            joined(network).map(drop)
+            networks.into_iter().try_for_each(joined)
         })
     }
 
-    fn create_network(&self) -> Outcome<String> {
-        id(&self.call("POST", "/networks/create", &self.network)?)
+    /// The recorded id and the new one.
+    fn create_network(&self, network: &Network) -> Outcome<(String, String)> {
+        Ok((network.id.clone(), id(&self.call("POST", "/networks/create", &network.body)?)?))
     }
 
     fn create_volume(&self, body: &[u8]) -> Outcome<()> {
         self.call("POST", "/volumes/create", body).map(drop)
     }
 
-    fn create(&self, container: &Container, network: &str) -> Outcome<String> {
-        let body = container.body.replace(&container.network, network);
+    fn create(&self, container: &Container, ids: &Ids) -> Outcome<String> {
+        let body = renamed(&container.body, ids);
         let made = id(&self.engine.json("POST", &container.path, body.as_bytes())?)?;
         if let Some((query, files)) = &container.files {
             let path = format!("{}/containers/{made}/archive?{query}", self.version);
@@ -129,15 +188,13 @@ impl Direct {
         Ok(made)
     }
 
-    /// Creates and starts a container.
-    fn start(&self, container: &Container, network: &str) -> Outcome<String> {
-        let id = self.create(container, network)?;
-        self.call("POST", &format!("/containers/{id}/start"), b"")?;
-        Ok(id)
+    fn start(&self, id: &str) -> Outcome<()> {
+        self.call("POST", &format!("/containers/{id}/start"), b"").map(drop)
     }
 
-    fn bring_up(&self, container: &Container, network: &str) -> Outcome<String> {
-        let id = self.start(container, network)?;
+    fn bring_up(&self, container: &Container, ids: &Ids) -> Outcome<String> {
+        let id = self.create(container, ids)?;
+        self.start(&id)?;
         self.wait(&id, container)?;
         Ok(id)
     }
@@ -155,9 +212,18 @@ impl Direct {
 
     /// Runs a command and returns its exit code.
     fn exec(&self, container: &str, body: &[u8]) -> Outcome<i64> {
+        self.exec_with(container, body, None)
+    }
+
+    fn exec_with(&self, container: &str, body: &[u8], input: Option<&Vec<u8>>) -> Outcome<i64> {
         let exec = id(&self.call("POST", &format!("/containers/{container}/exec"), body)?)?;
         let path = format!("{}/exec/{exec}/start", self.version);
-        self.engine.ask("POST", &path, "application/json", br#"{"Detach":false,"Tty":false}"#)?;
+        match input {
+            Some(input) => self.engine.feed(&path, input)?,
+            None => {
+                self.engine.ask("POST", &path, "application/json", br#"{"Detach":false,"Tty":false}"#)?;
+            }
+        }
         loop {
             let found = self.call("GET", &format!("/exec/{exec}/json"), b"")?;
             if found["Running"] != true {
@@ -187,7 +253,7 @@ impl Direct {
 }
 
 impl Container {
-    fn new(recording: &Recording, create: &Exchange, network: &str) -> Outcome<Self> {
+    fn new(recording: &Recording, create: &Exchange) -> Outcome<Self> {
         let id = id(&create.answer)?;
         let uploads = recording.with("PUT", &format!("/containers/{id}/archive"));
         let query = |path: &str| path.split_once('?').map_or("", |(_, query)| query).to_owned();
@@ -195,11 +261,45 @@ impl Container {
         Ok(Self {
             path: create.path.clone(),
             body: String::from_utf8(create.body.clone())?,
-            network: network.to_owned(),
             files: uploads.first().map(|it| (query(&it.path), it.body.clone())),
-            probe: probes.iter().find(|it| !is_check(&it.body)).map(|it| it.body.clone()),
+            probe: probes.iter().find(|it| is_probe(&it.body)).map(|it| it.body.clone()),
         })
     }
+}
+
+impl Gateway {
+    fn new(recording: &Recording, container: Container, outer: Network, id: String) -> Outcome<Self> {
+        let connects = |it: &&Exchange| it.path.ends_with("/connect");
+        let connection = recording.with("POST", "/networks/").into_iter().find(connects).ok_or("no connection")?;
+        let network = connection.path.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        let execs = recording.with("POST", "/exec");
+        let set = execs.iter().find(|it| says(&it.body, "set")).ok_or("no rules were set")?;
+        let path = format!("/exec/{}/start", self::id(&set.answer)?);
+        let input = recording.with("POST", &path).first().map(|it| it.raw.clone()).ok_or("no rules were sent")?;
+        let proof = execs.iter().find(|it| is_proof(&it.body)).ok_or("nothing was proven")?.body.clone();
+        let connection = (network, String::from_utf8(connection.body.clone())?);
+        Ok(Self { container, outer, connection, id, rules: (set.body.clone(), input), proof })
+    }
+}
+
+/// Whether an exec has this word.
+fn says(body: &[u8], word: &str) -> bool {
+    let exec = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    exec["Cmd"].as_array().is_some_and(|words| words.iter().any(|it| it == word))
+}
+
+/// Whether an exec proves the network policy.
+fn is_proof(body: &[u8]) -> bool {
+    says(body, "page=ready.moat.internal")
+}
+
+/// Whether an exec asks a container if it is ready.
+fn is_probe(body: &[u8]) -> bool {
+    !is_check(body) && !is_proof(body) && !says(body, "set")
+}
+
+fn renamed(text: &str, ids: &Ids) -> String {
+    ids.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new))
 }
 
 /// Whether an exec is the check of builds rather than a probe. From the capability, as [`PROBE_INTERVAL`].

@@ -5,7 +5,8 @@
 //!
 //! There are two sandboxes. `docker:dind` is the main case: network, volumes, a `BuildKit` sidecar that is ready before
 //! the main container starts, and a main container with a Docker daemon that is ready at the end. Nearly all of the time
-//! is spent by the programs in the containers, equally for all contestants. `plain` is a network and an idle container,
+//! is spent by the programs in the containers, equally for all contestants. The same with a network policy has a gateway, and
+//! a proof at the end. `plain` is a network and an idle container,
 //! and shows the overhead of the tools.
 //!
 //! The contestants take turns, so that other load on the machine affects them equally; medians are compared.
@@ -19,7 +20,7 @@
 //!
 //! Compose does not check that builds reach the sidecar; moat and `direct` do.
 //!
-//! Nothing is asserted here. `RACE_RUNS` sets the number of turns, `MOAT_LAB_COMPOSE` names the compose program.
+//! Nothing is asserted here. `RACE_RUNS` sets the number of turns, `RACE_ONLY` a part of a sandbox's name, `MOAT_LAB_COMPOSE` names the compose program.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 mod compose;
@@ -41,9 +42,14 @@ use table::Table;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A sandbox: its name, its spec, and its file for compose.
-const SANDBOXES: [(&str, &str, &str); 2] = [
+/// A sandbox: its name, its spec, and its file for compose, which has no gateway.
+const SANDBOXES: [(&str, &str, &str); 3] = [
     ("docker:dind", "agent: race\nimage: docker:dind\ndependencies:\n  - docker:dind\n", compose::DIND),
+    (
+        "docker:dind with a gateway",
+        "agent: race-strict\nimage: docker:dind\ndependencies:\n  - docker:dind\nnetwork:\n  policy: strict\n  rules: ['@debian']\n",
+        "",
+    ),
     ("plain", "agent: race-plain\nimage: busybox\n", compose::PLAIN),
 ];
 
@@ -56,7 +62,8 @@ const STARTS: usize = 101;
 fn main() -> Outcome<()> {
     let runs = std::env::var("RACE_RUNS").ok().map_or(Ok(RUNS), |runs| runs.parse())?;
     let engine = Engine::from_environment()?;
-    for (name, spec, compose) in SANDBOXES {
+    let only = std::env::var("RACE_ONLY").unwrap_or_default();
+    for (name, spec, compose) in SANDBOXES.into_iter().filter(|(name, ..)| name.contains(&only)) {
         println!("\n== {name}");
         race(&engine, spec, compose, runs)?;
     }
@@ -74,7 +81,8 @@ fn race(engine: &Engine, spec: &str, compose: &str, runs: usize) -> Outcome<()> 
     println!("requests of an apply: {}; of one with nothing to do: {}", recording.apply, recording.again);
     let direct = Direct::new(engine.clone(), &recording)?;
     let mut composes = Vec::new();
-    for (name, checks) in [("compose", Checks::Fastest), ("compose 1s", Checks::EverySecond)] {
+    let ways = [("compose", Checks::Fastest), ("compose 1s", Checks::EverySecond)];
+    for (name, checks) in ways.into_iter().filter(|_| !compose.is_empty()) {
         composes.extend(Compose::find(compose, folder.path(), checks)?.map(|compose| (name, compose)));
     }
 

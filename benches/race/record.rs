@@ -33,12 +33,19 @@ pub struct Exchange {
     pub body: Vec<u8>,
     /// Null if it is not JSON.
     pub answer: Value,
+    /// What followed after an upgrade to a raw stream.
+    pub raw: Vec<u8>,
 }
 
 impl Exchange {
     /// Whether a creation is that of the sidecar, whose container's name contains `buildkit`.
     pub fn is_for_sidecar(&self) -> bool {
         self.path.contains("buildkit")
+    }
+
+    /// Whether it is that of the gateway of a network policy.
+    pub fn is_for_gateway(&self) -> bool {
+        self.path.contains("moat-gateway")
     }
 }
 
@@ -98,7 +105,7 @@ fn copy(mut from: UnixStream, mut to: UnixStream, tape: &Mutex<Vec<u8>>) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// All requests by connection, up to an upgrade to a raw stream.
+/// All requests by connection, and the client's raw stream after an upgrade.
 fn exchanges(tapes: &Mutex<Vec<Capture>>) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     for tape in tapes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -113,7 +120,11 @@ fn exchanges(tapes: &Mutex<Vec<Capture>>) -> Vec<Exchange> {
             request_at = request.end;
             answer_at = answer.as_ref().map_or(heard.len(), |answer| answer.end);
             let answer = answer.and_then(|it| serde_json::from_slice(&it.body).ok()).unwrap_or(Value::Null);
-            exchanges.push(Exchange { method, path, body: request.body, answer });
+            let raw = if request.upgrades { said[request_at..].to_vec() } else { Vec::new() };
+            exchanges.push(Exchange { method, path, body: request.body, answer, raw });
+            if request.upgrades {
+                break;
+            }
         }
     }
     exchanges

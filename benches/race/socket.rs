@@ -3,6 +3,7 @@
 //! A connection over a unix socket costs some microseconds, so that keep-alive would gain nothing.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -44,6 +45,22 @@ impl Engine {
         }
     }
 
+    /// Starts an exec with this standard input, and waits until its output ends.
+    pub fn feed(&self, path: &str, input: &[u8]) -> Outcome<()> {
+        let mut stream = UnixStream::connect(&self.path)?;
+        let body = r#"{"Detach":false,"Tty":false}"#;
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(input)?;
+        stream.shutdown(Shutdown::Write)?;
+        stream.read_to_end(&mut Vec::new())?;
+        Ok(())
+    }
+
     /// Sends a request with JSON; the response is JSON or empty.
     pub fn json(&self, method: &str, path: &str, body: &[u8]) -> Outcome<Value> {
         let answer = self.ask(method, path, "application/json", body)?;
@@ -58,6 +75,8 @@ pub struct Message {
     pub body: Vec<u8>,
     /// The offset of the next message.
     pub end: usize,
+    /// A request for a raw stream.
+    pub upgrades: bool,
 }
 
 impl Message {
@@ -85,7 +104,8 @@ impl Message {
         } else {
             (Vec::new(), 0)
         };
-        Some(Self { first_line, body, end: start + body_start + length })
+        let upgrades = header("upgrade").is_some();
+        Some(Self { first_line, body, end: start + body_start + length, upgrades })
     }
 }
 

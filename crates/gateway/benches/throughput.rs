@@ -1,5 +1,5 @@
 //! Throughput, latency and memory of a gateway, as ratios to direct connections in the same run, and to HAProxy if it is
-//! installed.
+//! installed. A second part does the same over a link that is limited to 1 Gbit/s, as root.
 //!
 //! Client, gateway and server have a thread each, on loopback, and HAProxy has one. `cargo bench -p moat-gateway`.
 
@@ -25,6 +25,9 @@ use tokio::runtime::{Builder, Runtime};
 /// Bytes of one measurement, over all of its connections.
 const BYTES: u64 = 2 << 30;
 
+/// The same over the limited link: about two seconds.
+const BYTES_OF_LINK: u64 = 256 << 20;
+
 /// Measurements of each kind, in turn.
 const ROUNDS: usize = 5;
 
@@ -43,6 +46,17 @@ impl Dial for ToServer {
 /// Connections of the measurement of memory.
 const IDLE: u32 = 1000;
 
+/// The argument of a process that measures over a limited link, in a network namespace of its own.
+const LINK: &str = "--link";
+
+/// Limits what the server sends on loopback. Its packets are as large as those of loopback, so the burst is, too.
+const LIMIT: &str = "ip link set lo up && tc qdisc add dev lo root handle 1: prio && \
+                     tc qdisc add dev lo parent 1:3 handle 3: tbf rate 1gbit burst 1m latency 50ms && \
+                     tc filter add dev lo parent 1: protocol ip u32 match ip src 127.83.2.1/32 flowid 1:3";
+
+/// The server's address on the limited link.
+const FAR: [u8; 4] = [127, 83, 2, 1];
+
 /// The argument of a process that is only a gateway, followed by its server, name server, address and state.
 const GATEWAY: &str = "--gateway";
 
@@ -57,8 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             thread::park();
         }
     }
-    let server = start(async || {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let is_link = args.iter().any(|word| word == LINK);
+    let (near, bytes) = if is_link { (FAR, BYTES_OF_LINK) } else { ([127, 0, 0, 1], BYTES) };
+    let server = start(async move || {
+        let listener = TcpListener::bind(SocketAddr::from((near, 0))).await?;
         let address = listener.local_addr()?;
         tokio::spawn(serve(listener));
         Ok(address)
@@ -70,20 +86,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = runtime()?;
     let mut ways = vec![("direct", server), ("gateway", through)];
     ways.extend(haproxy.as_ref().map(|haproxy| ("HAProxy", haproxy.address)));
-    for connections in [1, 64] {
-        let mut rates = vec![Vec::new(); ways.len()];
-        for _ in 0..ROUNDS {
-            for (rates, (_, address)) in rates.iter_mut().zip(&ways) {
-                rates.push(client.block_on(throughput(*address, connections))?);
-            }
-        }
-        let medians: Vec<f64> = rates.iter_mut().map(|rates| median(rates)).collect();
-        for ((name, _), rate) in ways.iter().zip(&medians) {
-            let (direct, gateway) = (rate / medians[0], rate / medians[1]);
-            println!(
-                "{connections:>3} connections: {name:8} {rate:.2} GB/s, {direct:.2} of direct, {gateway:.2} of the gateway"
-            );
-        }
+    compare(&client, &ways, bytes)?;
+    if is_link {
+        return Ok(());
     }
     let mut direct = f64::NAN;
     for (name, address) in &ways {
@@ -91,7 +96,40 @@ fn main() -> Result<(), Box<dyn Error>> {
         direct = if *name == "direct" { time } else { direct };
         println!("time to first byte: {name:8} {time:.3} ms, added {:.3} ms", time - direct);
     }
-    memory(&client, server, names, &folder.path().join("other"))
+    memory(&client, server, names, &folder.path().join("other"))?;
+    link()
+}
+
+/// Measures over a limited link, if this user may make one.
+fn link() -> Result<(), Box<dyn Error>> {
+    println!("over a link of 1 Gbit/s:");
+    let script = format!("{LIMIT} && exec \"$0\" {LINK}");
+    let program = std::env::current_exe()?;
+    let status = Command::new("unshare").args(["--net", "sh", "-c", &script]).arg(program).status();
+    if !status.is_ok_and(|status| status.success()) {
+        println!("not measured: needs root, `unshare`, `ip` and `tc`");
+    }
+    Ok(())
+}
+
+/// Prints the throughput of each way, in turn.
+fn compare(client: &Runtime, ways: &[(&str, SocketAddr)], bytes: u64) -> Result<(), Box<dyn Error>> {
+    for connections in [1, 64] {
+        let mut rates = vec![Vec::new(); ways.len()];
+        for _ in 0..ROUNDS {
+            for (rates, (_, address)) in rates.iter_mut().zip(ways) {
+                rates.push(client.block_on(throughput(*address, connections, bytes))?);
+            }
+        }
+        let medians: Vec<f64> = rates.iter_mut().map(|rates| median(rates)).collect();
+        for ((name, _), rate) in ways.iter().zip(&medians) {
+            let (direct, gateway) = (rate / medians[0], rate / medians[1]);
+            println!(
+                "{connections:>3} connections: {name:8} {rate:.3} GB/s, {direct:.2} of direct, {gateway:.2} of the gateway"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Starts a gateway in a thread of this process, with one port that leads to the server.
@@ -261,13 +299,13 @@ async fn serve_names() -> io::Result<SocketAddr> {
 }
 
 /// Gigabytes a second.
-async fn throughput(address: SocketAddr, connections: u32) -> io::Result<f64> {
+async fn throughput(address: SocketAddr, connections: u32, bytes: u64) -> io::Result<f64> {
     let start = Instant::now();
-    let share = BYTES / u64::from(connections);
+    let share = bytes / u64::from(connections);
     let all = join_all((0..connections).map(|_| receive(address, share))).await;
     all.into_iter().collect::<io::Result<Vec<()>>>()?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    Ok(BYTES as f64 / start.elapsed().as_secs_f64() / 1e9)
+    Ok(bytes as f64 / start.elapsed().as_secs_f64() / 1e9)
 }
 
 async fn receive(address: SocketAddr, bytes: u64) -> io::Result<()> {
