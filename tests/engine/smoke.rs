@@ -99,6 +99,29 @@ fn an_isolated_sandbox_builds_runs_and_is_confined() {
     assert_eq!(sandbox.main(), before);
 }
 
+/// A policy is in force on every Docker, also for a Docker inside; Podman is refused.
+#[test]
+fn a_network_policy_is_proven_or_refused() {
+    let kind = Kind::of_engine();
+    let dind = if kind.remaps || kind.is_rootless { "isolation: mapped\ndependencies: [docker:dind]\n" } else { DIND };
+    let sandbox = Sandbox::new(&format!("{dind}network: {{ policy: strict, rules: [allowed.example] }}\n"));
+    if kind.is_podman {
+        let sandbox = Sandbox::new("image: busybox\nnetwork: { policy: strict }\n");
+        let ran = sandbox.moat(&["apply", "--approve-all"]).run();
+        assert!(ran.code != 0 && ran.stderr.contains("network policy"), "{ran}");
+        return;
+    }
+    let applied = sandbox.apply();
+    assert!(!applied.stderr.contains("not proven"), "{applied}");
+    settled(&sandbox);
+    let verified = sandbox.moat(&["net", "verify"]).run();
+    assert!(verified.code == 0 && !verified.stdout.contains("not tried"), "{verified}");
+    // The gateway is killed, and comes back with its rules.
+    engine().docker(&["kill", &sandbox.id("gateway")]);
+    sandbox.apply();
+    sandbox.assert_ready();
+}
+
 #[test]
 fn drift_is_repaired() {
     let dind = if Kind::of_engine().remaps { PLAIN } else { DIND };
