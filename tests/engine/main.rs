@@ -15,6 +15,7 @@ mod buildkit;
 mod builds;
 mod builds_from;
 mod builds_homes;
+mod builds_load;
 mod builds_local;
 mod codes;
 mod commands;

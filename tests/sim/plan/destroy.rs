@@ -74,12 +74,13 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
-            files./usr/local/lib/moat/images "644 sha256:e024795cbf546a14b065a1b34c270e30409b16ca3b8d090314e95f6dd3ccc6c0" -> unset
+            files./usr/local/lib/moat/images "644 sha256:f44d15da36a0c84081e1adbc7879605c691679c6ae582a7864391a00beb72eff" -> unset
+            files./usr/local/lib/moat/load "644 sha256:b24d8b3a607f7401141711c3aaa86c8bbd1e9be3bb19f6eff33916730fda4d42" -> unset
             files./usr/local/lib/moat/named.awk "644 sha256:aa5e41c9f14c5a98440811d23814469fbec7e7bb55c8a044ed46649c3b014246" -> unset
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
-            files./usr/local/lib/moat/plugin "755 sha256:0dafeed3521aa1ef0a4c3ca619840741cd1cd7ecde9712eb99eb57b673ce74e8" -> unset
+            files./usr/local/lib/moat/plugin "755 sha256:b4c65052370f0a9e10642085b7d27a3682e64bdf06e32ef1f895cfcf0b39df80" -> unset
             files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
-            files./usr/local/lib/moat/start "755 sha256:15637bbffaf43590e365280735a193ac6dc26827ae037b00d56b30748190c456" -> unset
+            files./usr/local/lib/moat/start "755 sha256:76560a054aa8d73f68621fbdcac2f5b663569dc4131d6b66c4b70db99f38dd6b" -> unset
             files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./var/lib/docker "volume/docker" -> unset

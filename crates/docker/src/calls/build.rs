@@ -12,7 +12,7 @@ use moat_build_context::ContextError;
 use tokio::time::timeout;
 
 use super::build_output::BuildOutput;
-use super::{archive, base_images, build_query, classic, credentials};
+use super::{archive, base_images, build_query, classic, credentials, proxies};
 use crate::Docker;
 use crate::buildkit::frontend;
 use crate::buildkit::log::BuildFailure;
@@ -51,7 +51,10 @@ async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Resul
         Builder::Classic(why) => {
             fits_the_classic_builder(build, why)?;
             step(&format!("the classic builder is used: {why}"));
-            let mut request = request(&build_query::classic(build)?, packed(build, build.dockerfile.clone()).await?)?;
+            let mut request = request(
+                &build_query::classic(build, proxies(docker, build))?,
+                packed(build, build.dockerfile.clone()).await?,
+            )?;
             if let Some(header) = credentials::headers(&base_images(build), docker.config_dir.as_deref()).await {
                 let header = HeaderValue::try_from(header).map_err(|error| Failure::Unsendable(error.to_string()))?;
                 request.headers_mut().insert("X-Registry-Config", header);
@@ -87,10 +90,18 @@ async fn with_buildkit(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str))
         Some(provided) => Some(Session::open(docker, provided).await?),
         None => None,
     };
-    let path = build_query::buildkit(build, session.as_ref().map(Session::id))?;
+    let path = build_query::buildkit(build, proxies(docker, build), session.as_ref().map(Session::id))?;
     let secrets = build.context.iter().flat_map(|context| context.secrets.values());
     let mut trace = Trace::new(secrets.map(Secret::expose));
     follow(docker, request(&path, body)?, |line| trace.take(line, step)).await
+}
+
+/// The proxies for the steps of a build, unless they have no network.
+fn proxies(docker: &Docker, build: &ImageBuild) -> BTreeMap<String, String> {
+    match build.network {
+        BuildNetwork::Default => proxies::of(&docker.located.endpoint.to_string(), docker.config_dir.as_deref()),
+        BuildNetwork::None => BTreeMap::new(),
+    }
 }
 
 /// Checks what the classic builder lacks before anything is sent.

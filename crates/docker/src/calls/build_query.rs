@@ -13,34 +13,45 @@ use crate::transport::wire::encoded;
 /// could write into the caches of every other one.
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
 
-/// For the classic builder.
-pub(super) fn classic(build: &ImageBuild) -> Result<String, Failure> {
-    let args = build.context.as_ref().map(|context| context.args.clone());
-    Ok(format!("{}&rm=true&forcerm=true{}", common(build)?, options(build, &args.unwrap_or_default())?))
+/// Arguments of a build by name.
+type Args = BTreeMap<String, String>;
+
+/// For the classic builder. The arguments of the build override `proxies`.
+pub(super) fn classic(build: &ImageBuild, proxies: Args) -> Result<String, Failure> {
+    let args = with_proxies(build, proxies);
+    Ok(format!("{}&rm=true&forcerm=true{}", common(build)?, options(build, &args)?))
 }
 
-/// For BuildKit; `session` provides the context, if there is one.
-pub(super) fn buildkit(build: &ImageBuild, session: Option<&str>) -> Result<String, Failure> {
+/// For BuildKit; `session` provides the context, if there is one. The arguments of the build override `proxies`.
+pub(super) fn buildkit(build: &ImageBuild, proxies: Args, session: Option<&str>) -> Result<String, Failure> {
     let mut path = common(build)? + "&version=2";
     if let Some(session) = session {
         path += &format!("&session={session}");
     }
-    let mut args = BTreeMap::new();
+    let mut args = with_proxies(build, proxies);
     if let Some(agent) = build.labels.get(label::IMAGE) {
         args.insert(CACHE_NAMESPACE.to_owned(), format!("moat-{agent}"));
     }
-    if let Some(context) = &build.context {
+    if build.context.is_some() {
         path += "&remote=client-session";
-        args.extend(context.args.clone());
     }
     Ok(path + &options(build, &args)?)
+}
+
+/// The arguments of a build, and the proxies that they do not set in either case.
+fn with_proxies(build: &ImageBuild, proxies: Args) -> Args {
+    let mut args = build.context.as_ref().map(|context| context.args.clone()).unwrap_or_default();
+    let is_set = |name: &String| args.keys().any(|arg| arg.eq_ignore_ascii_case(name));
+    let proxies: Vec<_> = proxies.into_iter().filter(|(name, _)| !is_set(name)).collect();
+    args.extend(proxies);
+    args
 }
 
 fn common(build: &ImageBuild) -> Result<String, Failure> {
     Ok(format!("/build?t={}&labels={}", encoded(build.reference.as_str()), json(&build.labels)?))
 }
 
-fn options(build: &ImageBuild, args: &BTreeMap<String, String>) -> Result<String, Failure> {
+fn options(build: &ImageBuild, args: &Args) -> Result<String, Failure> {
     let mut path = String::new();
     if let Some(context) = &build.context {
         path += &format!("&dockerfile={}", encoded(&context.dockerfile));

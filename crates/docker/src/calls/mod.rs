@@ -22,6 +22,7 @@ pub(crate) mod logs;
 pub(crate) mod networks;
 pub(crate) mod program;
 mod program_files;
+mod proxies;
 pub(crate) mod pull;
 pub(crate) mod pull_fault;
 pub(crate) mod status;

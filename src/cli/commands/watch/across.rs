@@ -100,7 +100,7 @@ impl Search<'_> {
             Ok(agents) => Box::pin(self.args.follow(session, &engine, agents, &self.shared, self.stop)).await,
             Err(error) => Err(error),
         };
-        let exit = done.map_or_else(|error| self.refuse(session, &error), |()| Exit::Done);
+        let exit = done.map_or_else(|error| refuse(session, &error), |()| Exit::Done);
         Exit::of_all(&[exit, complete])
     }
 
@@ -141,16 +141,6 @@ impl Search<'_> {
         }
     }
 
-    /// Reports an error of one context, which does not end the watch of the others.
-    fn refuse(&self, session: &Session, error: &CliError) -> Exit {
-        let exit = error.exit();
-        error.shown(|problems| session.reporter_of_all().refuse(problems, exit.code()));
-        if session.form == Form::Stream {
-            session.alert(session.context.as_deref(), error);
-        }
-        exit
-    }
-
     /// A context has answered. Reports what is nowhere once all have.
     fn answered(&self) -> Exit {
         self.unanswered.set(self.unanswered.get() - 1);
@@ -173,4 +163,14 @@ async fn ask(session: &Session) -> Result<(Docker, Vec<Found>), CliError> {
     let engine = session.connect().await?;
     let found = runs(&engine).await?;
     Ok((engine, found))
+}
+
+/// Reports an error of one context, which does not end the watch of the others.
+fn refuse(session: &Session, error: &CliError) -> Exit {
+    let exit = error.exit();
+    error.shown(|problems| session.reporter_of_all().refuse(problems, exit.code()));
+    if session.form == Form::Stream {
+        session.alert(session.context.as_deref(), error);
+    }
+    exit
 }
