@@ -3,8 +3,10 @@
 //! A dependency is a name, optionally with a version after `@`. A file is parsed in full only when a spec depends on
 //! it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 
@@ -18,11 +20,19 @@ use super::version::{Version, Versions};
 
 /// The capabilities that a spec can ask for, by name.
 #[derive(Debug, Clone)]
-pub struct Capabilities(BTreeMap<String, Entry>);
+pub struct Capabilities {
+    entries: BTreeMap<String, Entry>,
+    parsed: Parsed,
+}
+
+/// The parsed files by dependency. Clones share it: a command needs each several times, and parsing the largest file takes
+/// longer than all else about a spec.
+#[derive(Debug, Clone, Default)]
+struct Parsed(Arc<Mutex<BTreeMap<(String, Isolation), Capability>>>);
 
 #[derive(Debug, Clone)]
 struct Entry {
-    text: String,
+    text: Cow<'static, str>,
     /// The user's own file; `None`: built in.
     file: Option<PathBuf>,
 }
@@ -75,8 +85,13 @@ const KEY: &str = "capability:";
 impl Capabilities {
     /// The built-in capabilities.
     pub fn builtin() -> Self {
-        let entry = |(name, text): &(&str, &str)| ((*name).to_owned(), Entry { text: (*text).to_owned(), file: None });
-        Self(BUILTIN.iter().map(entry).collect())
+        static ALL: LazyLock<Capabilities> = LazyLock::new(|| {
+            let entry = |(name, text): &(&str, &'static str)| {
+                ((*name).to_owned(), Entry { text: Cow::Borrowed(text), file: None })
+            };
+            Capabilities { entries: BUILTIN.iter().map(entry).collect(), parsed: Parsed::default() }
+        });
+        ALL.clone()
     }
 
     /// Adds a file of the user's, replacing a capability of the same name. Ignores a file without the key `capability`.
@@ -106,14 +121,16 @@ impl Capabilities {
             let message = "`package` describes a family of packages, whose name ends with a colon";
             return Err(Diagnostics::at(source, 0..0, message, "add the colon and `package`, or remove both"));
         }
-        let entry = Entry { text: source.text.clone(), file: Some(source.path.clone()) };
-        self.0.insert(capability.capability, entry);
+        let entry = Entry { text: source.text.clone().into(), file: Some(source.path.clone()) };
+        // The clones of this one do not have the file.
+        self.parsed = Parsed::default();
+        self.entries.insert(capability.capability, entry);
         Ok(())
     }
 
     /// The user's own files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.values().filter_map(|entry| entry.file.as_deref())
+        self.entries.values().filter_map(|entry| entry.file.as_deref())
     }
 
     /// The capability of a dependency such as `postgres@17`.
@@ -129,6 +146,16 @@ impl Capabilities {
     /// # Errors
     /// Like [`Capabilities::resolve`].
     pub fn resolve_for(&self, dependency: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
+        let key = (dependency.to_owned(), isolation);
+        if let Some(known) = self.parsed.locked().get(&key) {
+            return Ok(known.clone());
+        }
+        let parsed = self.parse(dependency, isolation)?;
+        self.parsed.locked().insert(key, parsed.clone());
+        Ok(parsed)
+    }
+
+    fn parse(&self, dependency: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
         if let Some((family, entry, package)) = self.family(dependency) {
             return package_of(family, entry, package, isolation);
         }
@@ -136,7 +163,7 @@ impl Capabilities {
             Some((name, version)) => (name, Some(version)),
             None => (dependency, None),
         };
-        let entry = self.0.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
+        let entry = self.entries.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
         let unreadable =
             |error: serde_yaml::Error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() };
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
@@ -166,7 +193,7 @@ impl Capabilities {
     fn family<'a>(&self, dependency: &'a str) -> Option<(&'a str, &Entry, &'a str)> {
         let end = dependency.find(':')? + 1;
         let (family, package) = dependency.split_at(end);
-        Some((family, self.0.get(family)?, package))
+        Some((family, self.entries.get(family)?, package))
     }
 
     /// The capability of a dependency or, for a name that ends with a colon, a family as it is in its file.
@@ -174,7 +201,7 @@ impl Capabilities {
     /// # Errors
     /// Like [`Capabilities::resolve`].
     pub fn describe(&self, name: &str) -> Result<Capability, Unresolved> {
-        match self.0.get(name).filter(|_| name.ends_with(':')) {
+        match self.entries.get(name).filter(|_| name.ends_with(':')) {
             Some(entry) => serde_yaml::from_str(&entry.text)
                 .map_err(|error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() }),
             None => self.resolve(name),
@@ -202,17 +229,17 @@ impl Capabilities {
             dependencies.iter().map(|it| it.value.as_str()).chain(needed.iter().map(|it| it.capability.as_str()));
         let own = |name: &str| {
             let (name, entry) = match self.family(name) {
-                Some((family, _, _)) => self.0.get_key_value(family)?,
-                None => self.0.get_key_value(name.split('@').next().unwrap_or_default())?,
+                Some((family, _, _)) => self.entries.get_key_value(family)?,
+                None => self.entries.get_key_value(name.split('@').next().unwrap_or_default())?,
             };
-            Some((name.as_str(), (entry.file.as_deref()?, entry.text.as_str())))
+            Some((name.as_str(), (entry.file.as_deref()?, &*entry.text)))
         };
         names.filter_map(own).collect()
     }
 
     /// Whether the capability of a dependency has another form for an isolation.
     pub fn has_variant(&self, dependency: &str, isolation: Isolation) -> bool {
-        let entry = self.0.get(dependency.split('@').next().unwrap_or(dependency));
+        let entry = self.entries.get(dependency.split('@').next().unwrap_or(dependency));
         let whole = entry.and_then(|entry| serde_yaml::from_str(&entry.text).ok());
         whole.is_some_and(|whole| isolation.changes(&whole))
     }
@@ -220,7 +247,7 @@ impl Capabilities {
     /// The coding agents, by the names of their dependencies.
     pub fn agents(&self) -> Vec<Capability> {
         let has_one = |entry: &Entry| entry.text.lines().any(|line| line.starts_with(AGENT));
-        let names = self.0.iter().filter(|(_, entry)| has_one(entry)).map(|(name, _)| name);
+        let names = self.entries.iter().filter(|(_, entry)| has_one(entry)).map(|(name, _)| name);
         names.filter_map(|name| self.resolve(name).ok()).filter(|it| it.agent.is_some()).collect()
     }
 
@@ -233,17 +260,23 @@ impl Capabilities {
 
     /// Sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.entries.keys().map(String::as_str)
     }
 
     /// The user's file that defines a capability; `None`: built in.
     pub fn file(&self, name: &str) -> Option<&Path> {
-        self.0.get(name)?.file.as_deref()
+        self.entries.get(name)?.file.as_deref()
     }
 
     /// The capability whose name is most similar to an unknown one.
     pub fn similar_to(&self, name: &str) -> Option<&str> {
         suggest(name.split('@').next().unwrap_or(name), self.names())
+    }
+}
+
+impl Parsed {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<(String, Isolation), Capability>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
