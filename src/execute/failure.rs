@@ -314,6 +314,7 @@ mod tests {
             check: None,
             limits: Limits::default(),
             restart: None,
+            rights: moat_model::engine::Rights::default(),
         })
     }
 

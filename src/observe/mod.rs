@@ -4,6 +4,7 @@
 //! observations, and nothing is changed.
 
 pub mod builds;
+pub mod isolation;
 pub mod network;
 pub mod policy;
 pub mod proof;
@@ -102,9 +103,9 @@ async fn query<E: Engine>(
     }
     for (id, inspection) in inspected {
         match inspection {
-            Some(Inspection { limits, restart, restarts, started, health, .. }) => {
+            Some(Inspection { limits, restart, restarts, started, health, rights, .. }) => {
                 complete_health(graph, &mut observed.containers, &id, health);
-                observed.live.insert(id, Live { limits, restart, restarts, started });
+                observed.live.insert(id, Live { limits, restart, privileged: rights.privileged, restarts, started });
             }
             None => {
                 observed.vanished.insert(id);

@@ -179,6 +179,7 @@ fn a_stopped_sandbox_is_not_started_by_other_commands() {
         exit 0
         == stdout
         builder: stopped
+        isolation: privileged
 
         RESOURCE  NAME  STATE  READY
         image  docker:dind  present  yes

@@ -11,7 +11,7 @@ use testkit::sandbox::Sandbox;
 use crate::daily::Running;
 
 /// Optional fields, according to the page.
-const SOMETIMES: [&str; 5] = ["cause", "log", "ports", "hint", "container"];
+const SOMETIMES: [&str; 7] = ["cause", "log", "ports", "hint", "container", "isolation", "runtime"];
 
 /// The examples by heading.
 fn examples() -> Vec<(String, Value)> {

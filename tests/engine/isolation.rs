@@ -1,5 +1,6 @@
 //! The story of a sandbox without rights on the host: builds, containers, compose, ports, services and workspaces.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::chown;
 
@@ -94,6 +95,7 @@ fn the_first_spec_of_a_user_is_isolated() {
 fn another_runtime_runs_main_and_an_unknown_one_is_refused() {
     let sandbox = Sandbox::applied("image: busybox\ncontainer: {runtime: other}\n");
     assert_eq!(sandbox.inspect("main", "{{.HostConfig.Runtime}}"), "other");
+    assert!(sandbox.moat(&["status"]).ok().stdout.contains("isolation: default (runtime other)\n"));
     assert!(sandbox.moat(&["plan"]).ok().stdout.contains("Nothing to do"));
     sandbox.rewrite("image: busybox\ncontainer: {runtime: runsc}\n");
     let refused = sandbox.moat(&["apply", "--approve-all"]).run();
@@ -102,6 +104,36 @@ fn another_runtime_runs_main_and_an_unknown_one_is_refused() {
     // Back to the engine's own is less than what was approved.
     sandbox.rewrite("image: busybox\n");
     assert_eq!(sandbox.moat(&["apply"]).run().code, 77);
+}
+
+// A container made by hand can have every label of moat's, and all rights.
+#[test]
+fn a_container_that_was_recreated_as_privileged_is_drift_and_shown_as_it_is() {
+    let sandbox = Sandbox::applied(ROOTLESS);
+    let shown = |sandbox: &Sandbox| sandbox.moat(&["status"]).ok().stdout;
+    assert!(shown(&sandbox).contains("ready\nisolation: rootless\n"), "{}", shown(&sandbox));
+    let (main, network) = (sandbox.main(), format!("moat-{}", sandbox.run_id()));
+    let labels = sandbox.inspect("main", "{{json .Config.Labels}}");
+    let labels: BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
+    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("--label={name}={value}")).collect();
+    engine().docker(&["rm", "--force", &main]);
+    let mut run =
+        vec!["run", "--detach", "--privileged", "--restart=unless-stopped", "--name", &main, "--network", &network];
+    run.extend(labels.iter().map(String::as_str));
+    run.extend(["--entrypoint", "sleep", "docker:dind-rootless", "1000"]);
+    engine().docker(&run);
+    let text = shown(&sandbox);
+    assert!(text.contains("degraded\nisolation: privileged, buildkit rootless\n"), "{text}");
+    assert!(text.contains("running  no (changed: privileged)\n"), "{text}");
+    let status = sandbox.status();
+    let all = status["resources"].as_array().expect("a list");
+    let of = |name: &str| all.iter().find(|it| it["resource"] == name).map(|it| it["isolation"].clone());
+    assert_eq!(of("container/main"), Some("privileged".into()));
+    assert_eq!(of("container/buildkit"), Some("rootless".into()));
+    assert_eq!(of("network/agent"), Some(serde_json::Value::Null));
+    sandbox.apply();
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "false");
+    assert!(shown(&sandbox).contains("ready\nisolation: rootless\n"), "{}", shown(&sandbox));
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn status_lists_the_resources() {
         exit 0
         == stdout
         builder: ready
+        isolation: privileged
         builds: routed to moat (cache 0 B)
 
         RESOURCE  NAME  STATE  READY

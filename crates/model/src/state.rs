@@ -49,6 +49,7 @@ pub struct Live {
     pub limits: Limits,
     /// `None` for a policy that moat does not know.
     pub restart: Option<RestartPolicy>,
+    pub privileged: bool,
     /// The number of automatic restarts since the last start by a user.
     pub restarts: i64,
     /// The time of its start, in nanoseconds since 1970; `None` if it is not running, or if the engine is on another

@@ -39,6 +39,10 @@ pub(super) fn fit(
     let Some(live) = observed.live.get(&facts.id).filter(|_| is_compared(node, owner)) else {
         return if created_so { Comparison::InSync } else { Comparison::Recreate(Vec::new()) };
     };
+    if live.privileged != config.privileged {
+        let (old, new) = (Some(json!(live.privileged)), Some(json!(config.privileged)));
+        return Comparison::Recreate(vec![FieldDiff { field: PRIVILEGED.to_owned(), old, new }]);
+    }
     let (now, desired, given) = (&live.limits, &config.limits, &owner.defaults);
     let in_vain = |limit: Option<Limit>| limit.is_some_and(|it| given.lacks(it)) || options.updated.contains(&facts.id);
     let changed = |field: &str| diffs.iter().any(|diff| diff.field == field);
@@ -123,6 +127,7 @@ const MEMORY: &str = "limits.memory";
 const CPUS: &str = "limits.cpus";
 const PIDS: &str = "limits.pids";
 const RESTART: &str = "restart";
+const PRIVILEGED: &str = "privileged";
 
 /// A limit of a container, with its known values.
 #[derive(Clone, Copy)]

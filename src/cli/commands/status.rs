@@ -1,7 +1,7 @@
 //! `moat status`: the state of sandboxes and their resources.
 
 use clap::Args;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 use jiff::SignedDuration;
 
 use crate::cli::across::Selected;
@@ -18,7 +18,7 @@ use crate::history::{Place, RunRecord};
 use crate::local::watching::{Note, Watching};
 use crate::observe::network::{self, Proof};
 use crate::observe::runs::{Found, runs};
-use crate::observe::{builds, observe, proof};
+use crate::observe::{builds, isolation, observe, proof};
 use crate::ui::render::net::denied::{self, Denied};
 use crate::ui::render::status::{View, Watch};
 use moat_docker::Docker;
@@ -124,7 +124,11 @@ async fn shown(args: &Status, session: &Session, engine: &Docker, agent: &Agent)
     let graph = &agent.graph;
     let observed = observe(engine, graph).await?;
     let asked = (proof::proven(engine, graph, &observed), asked_about_builds(engine, graph, &observed));
-    let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
+    let walls = async {
+        let maps_users = engine.maps_users().await.unwrap_or_default();
+        isolation::isolation(engine, maps_users, graph, &observed).await
+    };
+    let (proven, (builds, cache_bytes), isolation) = join3(asked.0, asked.1, walls).await;
     let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
     let mut status = status(graph, &observed, &plan);
     let unproven = unproven(engine, graph, &observed, &status).await;
@@ -139,6 +143,7 @@ async fn shown(args: &Status, session: &Session, engine: &Docker, agent: &Agent)
         run: &graph.run,
         context: session.context.as_deref(),
         status: &status,
+        isolation: &isolation,
         builds: builds.as_ref(),
         cache_bytes,
         watch: watch.as_ref(),

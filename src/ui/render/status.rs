@@ -1,14 +1,17 @@
 //! The status of a run as text or JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::observe::builds::Builds;
+use crate::observe::isolation::{Isolation, Wall};
 use crate::ui::Colour;
 use crate::ui::encode;
 use crate::ui::render::net::{self, denied::Denied};
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 use crate::ui::terminal::table;
-use moat_model::resource::{Kind, ResourceId, Role, Run};
+use moat_model::resource::{ContainerId, Kind, ResourceId, Role, Run};
 use moat_model::state::ContainerState;
 use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
 
@@ -19,6 +22,8 @@ pub struct View<'a> {
     /// The docker context of its engine, if several were asked.
     pub context: Option<&'a str>,
     pub status: &'a Status,
+    /// Of main and the sidecars.
+    pub isolation: &'a BTreeMap<ContainerId, Isolation>,
     /// The routing of builds, if the spec has a builder.
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, if it reports it.
@@ -79,6 +84,10 @@ struct ResourceDocument<'a> {
     state: &'static str,
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    isolation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
 }
 
@@ -113,6 +122,7 @@ impl View<'_> {
             text.push_str(&self.error(colour));
             return text;
         }
+        text.push_str(&self.isolation(colour));
         if let Some(builds) =
             self.builds.filter(|_| !matches!(self.status.condition, Condition::Stopped | Condition::Completed))
         {
@@ -134,21 +144,46 @@ impl View<'_> {
         text
     }
 
+    fn isolation_of(&self, standing: &Standing) -> Option<&Isolation> {
+        self.isolation.get(&ContainerId::new(standing.id.clone()?))
+    }
+
+    /// Main's, and that of each sidecar with another. Default containers do not count, such as those of services.
+    fn isolation(&self, colour: Colour) -> String {
+        let all = self.status.resources.iter().filter_map(|it| Some((it, self.isolation_of(it)?)));
+        let (main, others): (Vec<_>, Vec<_>) = all.partition(|(it, _)| it.role == Role::Main);
+        let mut parts: Vec<String> = main.iter().map(|(_, it)| words(it, colour)).collect();
+        let is_default = |it: &Isolation| it.wall == Wall::Default && it.runtime.is_none();
+        let differs = |it: &Isolation| !is_default(it) && main.iter().all(|(_, of_main)| *of_main != it);
+        let others = others.into_iter().filter(|(_, it)| differs(it));
+        parts.extend(others.map(|(standing, it)| format!("{} {}", standing.resource.name, words(it, colour))));
+        if self.isolation.values().all(is_default) {
+            String::new()
+        } else {
+            format!("isolation: {}\n", parts.join(", "))
+        }
+    }
+
     fn error(&self, colour: Colour) -> String {
         self.last_error.map(|it| format!("last error: {}\n", colour.paint(BAD, &harmless(it)))).unwrap_or_default()
     }
 
     /// Ends with a line feed.
     pub fn json(&self) -> String {
-        let resources = self.status.resources.iter().map(|it| ResourceDocument {
-            kind: it.resource.kind,
-            role: it.role,
-            resource: &it.resource,
-            name: &it.name,
-            id: it.id.as_deref(),
-            state: it.presence.as_str(),
-            ready: it.ready,
-            cause: it.cause.as_ref().map(ToString::to_string),
+        let resources = self.status.resources.iter().map(|it| {
+            let isolation = self.isolation_of(it);
+            ResourceDocument {
+                kind: it.resource.kind,
+                role: it.role,
+                resource: &it.resource,
+                name: &it.name,
+                id: it.id.as_deref(),
+                state: it.presence.as_str(),
+                ready: it.ready,
+                isolation: isolation.map(|it| it.wall.as_str()),
+                runtime: isolation.and_then(|it| it.runtime.as_deref()),
+                cause: it.cause.as_ref().map(ToString::to_string),
+            }
         });
         encode::json(&Document {
             run: self.run.id.as_str(),
@@ -210,6 +245,16 @@ pub(in crate::ui) fn builds_text(builds: &Builds, cache_bytes: Option<u64>) -> S
         (None, Some(cache)) => format!("routed to {} (cache {})", builds.builder, bytes(cache)),
         (None, None) => format!("routed to {}", builds.builder),
         (Some(reason), _) => format!("local ({reason})"),
+    }
+}
+
+/// Returns for example `privileged`, or `default (runtime runsc)`.
+fn words(isolation: &Isolation, colour: Colour) -> String {
+    let wall = isolation.wall.as_str();
+    let wall = if isolation.wall == Wall::Privileged { colour.paint(CARE, wall) } else { wall.to_owned() };
+    match &isolation.runtime {
+        Some(runtime) => format!("{wall} (runtime {})", harmless(runtime)),
+        None => wall,
     }
 }
 

@@ -1,12 +1,14 @@
 //! The output of a run for people: lines, outcome and live lines.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::observe::builds::Builds;
+use moat::observe::isolation::{Isolation, Wall};
 use moat::ui::Colour;
 use moat::ui::Reporter;
 use moat::ui::Screen;
@@ -457,10 +459,13 @@ fn the_status_of_a_degraded_sandbox() {
     let reason = Some("buildx 0.13.1 < 0.14".to_owned());
     let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
     let (run, builds) = (&graph.run, Some(&builds));
+    let is = |wall, runtime: Option<&str>| Isolation { wall, runtime: runtime.map(str::to_owned) };
+    let isolation = BTreeMap::from([(ContainerId::new("c2"), is(Wall::Privileged, None))]);
     let view = View {
         run,
         context: None,
         status: &status,
+        isolation: &isolation,
         builds,
         cache_bytes: None,
         watch: None,
@@ -470,6 +475,7 @@ fn the_status_of_a_degraded_sandbox() {
     };
     expect![[r#"
         builder: degraded
+        isolation: privileged
         builds: local (buildx 0.13.1 < 0.14)
 
         RESOURCE               NAME                                  STATE    READY
@@ -484,6 +490,26 @@ fn the_status_of_a_degraded_sandbox() {
     "#]]
     .assert_eq(&sample::anonymous(&view.text(Colour::Never), &graph));
 
+    for (main, sidecar, expected) in [
+        (is(Wall::Rootless, None), is(Wall::Rootless, None), "\nisolation: rootless\n"),
+        (is(Wall::Rootless, None), is(Wall::Privileged, None), "\nisolation: rootless, buildkit privileged\n"),
+        (is(Wall::Default, Some("runsc")), is(Wall::Default, None), "\nisolation: default (runtime runsc)\n"),
+        (is(Wall::Default, None), is(Wall::Mapped, None), "\nisolation: default, buildkit mapped\n"),
+        (is(Wall::Default, None), is(Wall::Default, None), "degraded\nbuilds:"),
+    ] {
+        let isolation = BTreeMap::from([(ContainerId::new("c2"), main), (ContainerId::new("c1"), sidecar)]);
+        let view = View { isolation: &isolation, ..view };
+        assert!(view.text(Colour::Never).contains(expected), "{expected}");
+        let document: serde_json::Value = serde_json::from_str(&view.json()).expect("JSON");
+        let of = |name: &str| {
+            let all = document["resources"].as_array().expect("a list");
+            all.iter().find(|it| it["resource"] == format!("container/{name}")).expect("there").clone()
+        };
+        assert_eq!(of("main")["isolation"], isolation[&ContainerId::new("c2")].wall.as_str());
+        assert_eq!(of("main")["runtime"].as_str(), isolation[&ContainerId::new("c2")].runtime.as_deref());
+        assert_eq!(of("buildkit")["isolation"], isolation[&ContainerId::new("c1")].wall.as_str());
+    }
+
     let main = status.resources.iter_mut().find(|it| it.resource == ResourceId::main()).expect("there");
     let diff = |field: &str| FieldDiff { field: field.to_owned(), old: None, new: None };
     (main.ready, main.cause) = (false, Some(Cause::Changed(vec![diff("command"), diff("env.A")])));
@@ -491,6 +517,7 @@ fn the_status_of_a_degraded_sandbox() {
         context: None,
         run: &graph.run,
         status: &status,
+        isolation: &isolation,
         builds: None,
         cache_bytes: None,
         watch: None,

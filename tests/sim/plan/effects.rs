@@ -59,9 +59,16 @@ fn world(before: &Graph, after: &Graph) -> Observed {
         let is_asked = node.id == ResourceId::main() || !config.limits.is_empty();
         let id = observed.containers_of(&node.id).next().expect("a container").id.clone();
         if is_asked {
-            observed
-                .live
-                .insert(id, Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: None });
+            observed.live.insert(
+                id,
+                Live {
+                    limits: config.limits,
+                    restart: Some(config.restart),
+                    privileged: config.privileged,
+                    restarts: 0,
+                    started: None,
+                },
+            );
         }
     }
     observed

@@ -308,7 +308,13 @@ fn with_file(text: &str, file: HostFile) -> Graph {
 fn started(graph: &Graph) -> Observed {
     let mut observed = applied(graph);
     let (id, config) = (container(&mut observed, "main").id.clone(), main_of(graph));
-    let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: Some(100) };
+    let live = Live {
+        limits: config.limits,
+        restart: Some(config.restart),
+        privileged: config.privileged,
+        restarts: 0,
+        started: Some(100),
+    };
     observed.live.insert(id, live);
     observed
 }

@@ -17,7 +17,7 @@ fn world(created: &str, now: &str) -> Observed {
     let mut observed = applied(&graph(created));
     let (limits, restart) = live(&graph(now));
     let main = container(&mut observed, "main").id.clone();
-    observed.live.insert(main, Live { limits, restart: Some(restart), restarts: 0, started: None });
+    observed.live.insert(main, Live { limits, restart: Some(restart), privileged: false, restarts: 0, started: None });
     observed
 }
 
@@ -33,6 +33,16 @@ fn limits_in_sync_stay_unchanged() {
     assert_eq!(plan(&graph(LIMITED), &world(LIMITED, LIMITED)), "");
     // Changed in place since it was created.
     assert_eq!(plan(&graph(OTHERWISE), &world(LIMITED, OTHERWISE)), "");
+}
+
+// A container made by hand may have every label of moat's.
+#[test]
+fn a_container_with_other_privileges_than_its_labels_say_is_replaced() {
+    let mut observed = world(LIMITED, LIMITED);
+    observed.live.values_mut().for_each(|live| live.privileged = true);
+    let plan = plan(&graph(LIMITED), &observed);
+    assert!(plan.contains("privileged true -> false") && plan.contains("create container moat-plain-R"), "{plan}");
+    assert!(!plan.contains("update container"), "{plan}");
 }
 
 #[test]

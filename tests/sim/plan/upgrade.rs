@@ -88,7 +88,13 @@ fn unchanged(world: &World) -> String {
     // It had only the limits of its spec.
     for node in graph.nodes() {
         if let Config::Container(config) = &node.config {
-            let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: None };
+            let live = Live {
+                limits: config.limits,
+                restart: Some(config.restart),
+                privileged: config.privileged,
+                restarts: 0,
+                started: None,
+            };
             let ids: Vec<_> = observed.containers_of(&node.id).map(|facts| facts.id.clone()).collect();
             observed.live.extend(ids.into_iter().map(|id| (id, live)));
         }

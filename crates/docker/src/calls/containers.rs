@@ -13,7 +13,7 @@ use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::encoded;
 use crate::transport::{answer, wire};
 use crate::{Docker, safe};
-use moat_model::engine::{Call, ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
+use moat_model::engine::{Call, ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection, Rights};
 use moat_model::resource::label::Origin;
 use moat_model::resource::{ContainerId, Cpus, Defaults, FileConfig, Limits, RestartPolicy, Size};
 use moat_model::state::{ContainerState, Health};
@@ -47,6 +47,7 @@ struct InspectedNetworks {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedConfig {
+    user: String,
     healthcheck: Option<InspectedCheck>,
     /// The shell for `CMD-SHELL` checks.
     shell: Option<Vec<String>>,
@@ -68,6 +69,11 @@ struct InspectedHost {
     pids_limit: Option<i64>,
     restart_policy: Option<InspectedRestart>,
     network_mode: String,
+    privileged: bool,
+    userns_mode: String,
+    cap_add: Option<Vec<String>>,
+    cap_drop: Option<Vec<String>>,
+    runtime: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +113,7 @@ pub(crate) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
     // Only over a local socket does the engine share the files and the clock of this machine.
     let is_local = matches!(docker.located().endpoint, Endpoint::Unix(_));
     let started = state.started().filter(|_| is_local && word == ContainerState::Running);
+    let user = found.config.user.clone();
     Ok(Inspection {
         state: word,
         health: state.health.map_or(Health::None, |health| health_word(&health.status)),
@@ -121,7 +128,21 @@ pub(crate) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
             && !found.host_config.network_mode.starts_with("container:"),
         limits: found.host_config.limits(),
         restart: found.host_config.restart(),
+        rights: Rights {
+            privileged: found.host_config.privileged,
+            user,
+            host_users: found.host_config.userns_mode == "host",
+            cap_add: capabilities(found.host_config.cap_add),
+            cap_drop: capabilities(found.host_config.cap_drop),
+            runtime: found.host_config.runtime.unwrap_or_default(),
+        },
     })
+}
+
+/// Some engines write `CAP_SYS_ADMIN`, others `SYS_ADMIN`.
+fn capabilities(names: Option<Vec<String>>) -> Vec<String> {
+    let plain = |name: String| name.strip_prefix("CAP_").map(str::to_owned).unwrap_or(name);
+    names.unwrap_or_default().into_iter().map(plain).collect()
 }
 
 pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<ContainerId, EngineError> {

@@ -230,6 +230,14 @@ impl Docker {
         self.capacity.get_or_try_init(|| ask).await
     }
 
+    /// Whether root in a container is another user on the host, queried once. False if the engine does not report it.
+    ///
+    /// # Errors
+    /// If it does not respond.
+    pub async fn maps_users(&self) -> Result<bool, EngineError> {
+        Ok(self.capacity().await?.maps_users)
+    }
+
     /// Returns the ports of a container, sorted. A stopped container has none.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub use error::{Detail, EngineError, Fault};
 pub use notice::{Actor, EngineEvent, EventAction, Notice};
 pub use request::{
     ContainerCreate, ContainerUpdate, ExecOutput, Filter, ImageBuild, Inspection, NetworkCreate, PortBinding,
-    PullProgress, VolumeCreate, VolumeMount,
+    PullProgress, Rights, VolumeCreate, VolumeMount,
 };
 
 use crate::resource::{ContainerId, ImageDigest, ImageRef};

@@ -106,6 +106,23 @@ pub struct Inspection {
     pub limits: Limits,
     /// `None` for a policy that moat does not know.
     pub restart: Option<RestartPolicy>,
+    pub rights: Rights,
+}
+
+/// The rights of a container, as the engine reports them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rights {
+    pub privileged: bool,
+    /// Its user by name or number, with a group or without; empty for root.
+    pub user: String,
+    /// It has the users of the host on an engine that maps them.
+    pub host_users: bool,
+    /// Without the prefix `CAP_`.
+    pub cap_add: Vec<String>,
+    /// Without the prefix `CAP_`.
+    pub cap_drop: Vec<String>,
+    /// Empty if the engine does not report it.
+    pub runtime: String,
 }
 
 /// The result of a command in a container.

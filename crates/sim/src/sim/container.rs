@@ -7,7 +7,9 @@ use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, EPOCH, Next, matches};
 use super::journal::{Reached, Rule, Step, Violation};
 use moat_model::engine::call::Call;
-use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
+use moat_model::engine::{
+    ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection, Rights,
+};
 use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{ContainerId, FileConfig, Kind, ResourceId, gateway, reach};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
@@ -53,6 +55,7 @@ impl Daemon {
             disconnected: container.endpoints.is_empty(),
             limits: container.config.limits,
             restart: Some(container.config.restart),
+            rights: Rights { privileged: container.config.privileged, ..Rights::default() },
         })
     }
 
