@@ -3,6 +3,9 @@
 //! Each request is sent as soon as the engine can accept it, concurrently with all other possible ones. The bodies are
 //! moat's, with the id of the network replaced.
 
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -219,7 +222,7 @@ impl Direct {
         let exec = id(&self.call("POST", &format!("/containers/{container}/exec"), body)?)?;
         let path = format!("{}/exec/{exec}/start", self.version);
         match input {
-            Some(input) => self.engine.feed(&path, input)?,
+            Some(input) => feed(&self.engine, &path, input)?,
             None => {
                 self.engine.ask("POST", &path, "application/json", br#"{"Detach":false,"Tty":false}"#)?;
             }
@@ -296,6 +299,29 @@ fn is_proof(body: &[u8]) -> bool {
 /// Whether an exec asks a container if it is ready.
 fn is_probe(body: &[u8]) -> bool {
     !is_check(body) && !is_proof(body) && !says(body, "set")
+}
+
+/// Starts an exec with this standard input, and waits until its output ends.
+fn feed(engine: &Engine, path: &str, input: &[u8]) -> Outcome<()> {
+    let mut stream = UnixStream::connect(&engine.path)?;
+    let body = r#"{"Detach":false,"Tty":false}"#;
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes())?;
+    // The engine drops what it has read beyond the request.
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        answer.push(byte[0]);
+    }
+    stream.write_all(input)?;
+    stream.shutdown(Shutdown::Write)?;
+    stream.read_to_end(&mut answer)?;
+    Ok(())
 }
 
 fn renamed(text: &str, ids: &Ids) -> String {

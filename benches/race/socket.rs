@@ -3,7 +3,6 @@
 //! A connection over a unix socket costs some microseconds, so that keep-alive would gain nothing.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -43,22 +42,6 @@ impl Engine {
             Some(status) if status.starts_with('2') => Ok(body),
             _ => Err(format!("{method} {path}: {first_line} {}", String::from_utf8_lossy(&body)).into()),
         }
-    }
-
-    /// Starts an exec with this standard input, and waits until its output ends.
-    pub fn feed(&self, path: &str, input: &[u8]) -> Outcome<()> {
-        let mut stream = UnixStream::connect(&self.path)?;
-        let body = r#"{"Detach":false,"Tty":false}"#;
-        let length = body.len();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(input)?;
-        stream.shutdown(Shutdown::Write)?;
-        stream.read_to_end(&mut Vec::new())?;
-        Ok(())
     }
 
     /// Sends a request with JSON; the response is JSON or empty.

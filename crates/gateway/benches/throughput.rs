@@ -49,8 +49,10 @@ const IDLE: u32 = 1000;
 /// The argument of a process that measures over a limited link, in a network namespace of its own.
 const LINK: &str = "--link";
 
-/// Limits what the server sends on loopback. Its packets are as large as those of loopback, so the burst is, too.
-const LIMIT: &str = "ip link set lo up && tc qdisc add dev lo root handle 1: prio && \
+/// Limits what the server sends on loopback, and nothing else. Packets of loopback are large, so the burst is, too.
+const LIMIT: &str = "ip link set lo up && tc qdisc add dev lo root handle 1: htb default 1 && \
+                     tc class add dev lo parent 1: classid 1:1 htb rate 100gbit quantum 100000 && \
+                     tc class add dev lo parent 1: classid 1:3 htb rate 100gbit quantum 100000 && \
                      tc qdisc add dev lo parent 1:3 handle 3: tbf rate 1gbit burst 1m latency 50ms && \
                      tc filter add dev lo parent 1: protocol ip u32 match ip src 127.83.2.1/32 flowid 1:3";
 
