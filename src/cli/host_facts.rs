@@ -32,7 +32,8 @@ pub async fn host(engine: &Docker) -> Result<Host, EngineError> {
     Ok(Host { users, root, kernel: info.kernel_version, obstacle, runtimes })
 }
 
-fn users(info: &Info) -> Users {
+/// Whose users those of containers are.
+pub(super) fn users(info: &Info) -> Users {
     if info.has_security_option("rootless") {
         Users::Rootless
     } else if info.has_security_option("userns") {
@@ -43,7 +44,7 @@ fn users(info: &Info) -> Users {
 }
 
 /// The engine names its data after the first user and group of the range, as in `/var/lib/docker/100000.100000`.
-fn remapped_root(folder: &str) -> Option<u32> {
+pub(super) fn remapped_root(folder: &str) -> Option<u32> {
     let (user, group) = folder.rsplit('/').next()?.split_once('.')?;
     let user = user.parse().ok()?;
     group.parse::<u32>().ok().map(|_| user)

@@ -42,7 +42,8 @@ pub fn obstacle() -> Option<Setting> {
     among(|path| fs::read_to_string(format!("/proc/sys/{path}")).ok())
 }
 
-fn among(read: impl Fn(&str) -> Option<String>) -> Option<Setting> {
+/// The setting that is in the way, by what a file below `/proc/sys` contains.
+pub(crate) fn among(read: impl Fn(&str) -> Option<String>) -> Option<Setting> {
     SETTINGS.iter().copied().find(|setting| read(setting.path).is_some_and(|text| text.trim() == setting.value))
 }
 

@@ -62,7 +62,7 @@ pub fn builds_on_the_sidecar(sandbox: &Sandbox, name: &str, script: &str) {
 fn the_environment_names_the_builder() {
     let sandbox = shared();
     for (name, value) in [
-        ("BUILDKIT_HOST", "tcp://buildkit:1234"),
+        ("BUILDKIT_HOST", "unix:///run/buildkit/buildkitd.sock"),
         ("BUILDX_BUILDER", "moat"),
         ("DOCKER_HOST", "unix:///var/run/docker.sock"),
     ] {
@@ -97,6 +97,15 @@ fn docker_compose_build() {
 fn a_login_shell_that_lost_the_environment() {
     let build = "env -i HOME=/root PATH=$PATH sh -lc 'docker build -t login .'";
     builds_on_the_sidecar(&shared(), "login", build);
+}
+
+#[test]
+fn a_builder_of_an_earlier_version_is_replaced() {
+    // A home directory may outlive the container, and tools copy it.
+    let old = r#"{"Name":"moat","Driver":"remote","Nodes":[{"Name":"moat0","Endpoint":"tcp://buildkit:1234"}]}"#;
+    let keep =
+        format!("mkdir -p /tmp/old/.docker/buildx/instances && echo '{old}' >/tmp/old/.docker/buildx/instances/moat");
+    builds_on_the_sidecar(&shared(), "old", &format!("{keep} && HOME=/tmp/old docker build -t old ."));
 }
 
 #[test]
@@ -168,6 +177,37 @@ fn without_the_sidecar_a_build_fails_instead_of_running_inside() {
     sandbox.apply();
     assert_eq!(sandbox.sidecar(), sidecar);
     builds_on_the_sidecar(&sandbox, "again", "docker build -t again .");
+}
+
+#[test]
+fn a_cache_of_the_run_is_seen_by_no_other() {
+    let sandbox = Sandbox::applied(DIND);
+    let dockerfile = "FROM busybox\\nARG N\\nRUN --mount=type=cache,target=/c echo $N >>/c/seen && cp /c/seen /seen\\n\
+         CMD cat /seen\\n";
+    // What a build with this name in the cache mount finds there.
+    let seen = |name: &str| {
+        sandbox.sh_ok(&format!("mkdir -p /ctx/mount && printf '{dockerfile}' >/ctx/mount/Dockerfile"));
+        sandbox.sh_ok(&format!("docker build -q --build-arg N={name} -t mount /ctx/mount >/dev/null"));
+        sandbox.sh_ok("docker run --rm mount")
+    };
+    assert_eq!(seen("kept"), "kept");
+    let own = format!("{DIND}buildkit: {{cache: run}}\n");
+    sandbox.rewrite(&own);
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    // Neither what was kept before, nor what an earlier run has put there.
+    for run in ["first", "second"] {
+        assert_eq!(seen(run), run);
+        assert_eq!(seen("again"), format!("{run}\nagain"));
+        sandbox.moat(&["destroy"]).ok();
+        assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
+        sandbox.moat(&["apply", "--approve-all"]).ok();
+    }
+    // The kept one is there again.
+    sandbox.rewrite(DIND);
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    assert_eq!(seen("later"), "kept\nlater");
+    sandbox.moat(&["destroy"]).ok();
+    assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn a_stopped_sandbox_is_not_started_by_other_commands() {
         image  moby/buildkit:v0.32.2  present  yes
         network/agent  moat-R  present  yes
         volume/buildkit-cache  moat-R-buildkit-cache  present  yes
+        volume/buildkit-socket  moat-R-buildkit-socket  present  yes
         volume/docker  moat-R-docker  present  yes
         container/buildkit  moat-buildkit-R  exited  no
         container/main  moat-R  exited  no
@@ -499,6 +500,10 @@ fn doctor_checks_the_engine_and_the_sandbox() {
         "engine",
         "version",
         "privileged",
+        "kernel",
+        "namespaces",
+        "subuids",
+        "delegation",
         "cgroup",
         "limits",
         "storage",
@@ -521,6 +526,10 @@ fn doctor_checks_the_engine_and_the_sandbox() {
         "engine",
         "version",
         "privileged",
+        "kernel",
+        "namespaces",
+        "subuids",
+        "delegation",
         "limits",
         "storage",
         "logs",

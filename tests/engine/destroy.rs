@@ -15,14 +15,15 @@ const DIND_CYCLES: u32 = 3;
 fn the_build_cache_is_kept_unless_its_removal_is_requested() {
     let before = Inventory::now();
     let sandbox = Sandbox::applied(DIND);
-    assert_eq!(sandbox.volumes().len(), 2);
+    assert_eq!(sandbox.volumes().len(), 3);
     expect![[r#"
         exit 0
         == stderr
-        builder: 6 to do
+        builder: 7 to do
           removed  container moat-R
           removed  container moat-buildkit-R
           removed  network moat-R
+          removed  volume moat-R-buildkit-socket
           removed  volume moat-R-docker
           stopped  container moat-R
           stopped  container moat-buildkit-R

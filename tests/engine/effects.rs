@@ -150,6 +150,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("services.wait", "{{json .Config.Healthcheck}}", r#""ls""#),
     ("services.wait.command", "{{json .Config.Healthcheck}}", r#""exit 0""#),
     ("buildkit.image", "{{.Config.Image}}", "moby/buildkit:latest"),
+    ("buildkit.cache", "{{json .Mounts}}", "buildkit-cache-run"),
     ("buildkit.env", "{{json .Config.Env}}", r#""A=c""#),
     ("buildkit.resources", "{{.HostConfig.Memory}}", "1073741824"),
     ("buildkit.resources.memory", "{{.HostConfig.Memory}}", "2147483648"),

@@ -147,7 +147,7 @@ fn an_image_without_dockerd() {
               | the last lines of container moat-R
               |  moat: no dockerd in this image
               = help: use an image that contains Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
-            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-buildkit-socket, volume moat-R-docker
               = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
@@ -284,7 +284,7 @@ fn a_sidecar_that_is_never_ready() {
             == stderr
             error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` exited with code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
               = help: on a slow machine, allow more time: `--wait-timeout 120`
-            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-buildkit-socket, volume moat-R-docker
               = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
@@ -302,7 +302,7 @@ fn a_sidecar_that_dies() {
             error: `moat-buildkit-R` exited with code 7 and was restarted N times
               | the last lines of container moat-buildkit-R
               |  giving up
-            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-buildkit-socket, volume moat-R-docker
               = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );

@@ -88,7 +88,7 @@ fn a_volume() {
             == stderr
             error: a volume `moat-R-docker` exists already and does not belong to this sandbox
               = help: a volume named `moat-R-docker` exists that moat does not manage and will not change: rename or remove it
-            rolled back: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
+            rolled back: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-buildkit-socket
               = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
         &expect![[r#"

@@ -7,7 +7,7 @@ use testkit::marked::{is_held, marked, runs, spec};
 use testkit::run::until;
 use testkit::sandbox::{DIND, Sandbox};
 
-/// A sidecar that accepts connections and never answers: a check of the port alone would pass.
+/// A sidecar that accepts connections and never answers: a check of the socket alone would pass.
 const NEVER_ANSWERS: &str = "buildkit: {image: deaf}\n";
 
 #[test]
@@ -41,9 +41,10 @@ fn a_command_is_held_when_moat_was_killed() {
 }
 
 #[test]
-fn a_port_that_accepts_connections_is_not_enough() {
+fn a_socket_that_accepts_connections_is_not_enough() {
     let sandbox = marked(NEVER_ANSWERS);
-    let dockerfile = "FROM busybox\nENTRYPOINT [\"sh\", \"-c\", \"exec nc -ll -p 1234 -e sleep 1000000\"]\n";
+    let stopped = "buildkitd $@ & until [ -S /run/buildkit/buildkitd.sock ]; do sleep 0.05; done; kill -STOP $!; wait";
+    let dockerfile = format!("FROM moby/buildkit:latest\nENTRYPOINT [\"sh\", \"-c\", \"{stopped}\", \"sh\"]\n");
     let folder = sandbox.path().join("deaf");
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("Dockerfile"), dockerfile).expect("a file");
@@ -52,9 +53,9 @@ fn a_port_that_accepts_connections_is_not_enough() {
     sandbox.rewrite(&spec(&NEVER_ANSWERS.replace("deaf", &image)));
     let args = ["apply", "--approve-all", "--keep-on-failure", "--wait-timeout", "1"];
     assert_eq!(sandbox.moat(&args).run().code, 1);
-    assert!(
-        sandbox.docker_exec("main", &["bash", "-c", "exec 3<>/dev/tcp/buildkit/1234 && echo open"]).contains("open")
-    );
+    // A client connects, and gets no answer until its time is over.
+    let client = "timeout 2 docker --host unix:///run/buildkit/buildkitd.sock version >/dev/null 2>&1; echo $?";
+    assert_eq!(sandbox.docker_exec("main", &["sh", "-c", client]), "124");
     assert!(is_held(&sandbox, 1));
     assert_eq!(runs(&sandbox), 0);
     drop(sandbox);

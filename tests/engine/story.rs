@@ -52,6 +52,7 @@ fn status_lists_the_resources() {
         image  moby/buildkit:v0.32.2  present  yes
         network/agent  moat-R  present  yes
         volume/buildkit-cache  moat-R-buildkit-cache  present  yes
+        volume/buildkit-socket  moat-R-buildkit-socket  present  yes
         volume/docker  moat-R-docker  present  yes
         container/buildkit  moat-buildkit-R  running  yes
         container/main  moat-R  running  yes
@@ -128,6 +129,7 @@ fn objects_on_engine(sandbox: &Sandbox) -> Vec<String> {
         "container sidecar moat-buildkit-R running",
         "network support moat-R",
         "volume support moat-R-buildkit-cache",
+        "volume support moat-R-buildkit-socket",
         "volume support moat-R-docker",
     ]
     .map(str::to_owned)

@@ -202,6 +202,8 @@ pub enum SecurityOption {
 pub struct VolumePart {
     pub name: String,
     pub target: String,
+    #[serde(default)]
+    pub read_only: bool,
     /// Whether a destroy removes it.
     #[serde(default)]
     pub scratch: bool,

@@ -58,11 +58,15 @@ pub struct BuilderSettings {
     pub logging: Option<LogConfig>,
 }
 
-/// Whether a destroy keeps the build cache.
+/// How long the build cache lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheRetention {
+    /// A destroy keeps it.
     #[default]
     Keep,
+    /// A destroy removes it.
     Discard,
+    /// As `Discard`, and it is apart from a cache that was kept before.
+    Run,
 }

@@ -281,7 +281,7 @@ const CHANGES: &[Change] = &[
     ),
     ("buildkit", DIND, "", "buildkit: {cache_limit: 50g}"),
     ("buildkit.image", DIND, "", "buildkit: {image: moby/buildkit:latest}"),
-    ("buildkit.cache", DIND, "", "buildkit: {cache: discard}"),
+    ("buildkit.cache", DIND, "", "buildkit: {cache: run}"),
     ("buildkit.cache_limit", DIND, "buildkit: {cache_limit: 50g}", "buildkit: {cache_limit: 60g}"),
     ("buildkit.config", DIND, "", "buildkit: {config: 'debug = true'}"),
     ("buildkit.env", DIND, "buildkit: {env: {A: b}}", "buildkit: {env: {A: c}}"),

@@ -86,6 +86,58 @@ fn the_gateway_is_confined() {
     assert!(shell.code != 0, "there is no shell in the image");
 }
 
+/// A service of the Docker host that listens on `::` of every interface, beside a sandbox.
+struct Neighbour {
+    name: String,
+    /// Its link-local address on the network of the sandbox.
+    address: String,
+}
+
+impl Neighbour {
+    fn of(sandbox: &Sandbox) -> Self {
+        let network = format!("moat-{}", sandbox.run_id());
+        let id = engine().docker(&["network", "inspect", "-f", "{{slice .Id 0 12}}", &network]);
+        let serve = format!(
+            "ip -6 -o addr show dev br-{id} scope link | grep -o 'fe80[^/]*'; perl -MIO::Socket::IP -e \
+             'my $l = IO::Socket::IP->new(LocalHost => q(::), LocalPort => 7777, Listen => 5, ReuseAddr => 1) or die; $| = 1; \
+              print qq(ready\\n); while (my $c = $l->accept) {{ print $c qq(of the host\\n); close $c }}'"
+        );
+        let name = format!("{}-host", sandbox.agent);
+        let run =
+            ["run", "-d", "--name", &name, "--network", "host", "--entrypoint", "sh", "docker:dind", "-c", &serve];
+        engine().docker(&run);
+        assert!(testkit::run::until(|| engine().docker(&["logs", &name]).contains("ready")), "the service listens");
+        let address = engine().docker(&["logs", &name]).lines().next().unwrap_or_default().to_owned();
+        Self { name, address }
+    }
+
+    /// Lines for main that turn IPv6 on, and ask the service.
+    fn asked(&self) -> String {
+        format!(
+            "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; \
+             ip link add link eth0 name mv0 type macvlan mode bridge; ip link set mv0 up; for it in eth0 mv0; do perl -MIO::Socket::IP -e \
+             'my $s = IO::Socket::IP->new(PeerHost => shift, PeerPort => 7777, Timeout => 3) or die; print <$s>' {}%$it; done",
+            self.address
+        )
+    }
+
+    /// The same for a container in main, by every interface of its network.
+    fn asked_inside(&self, flags: &str) -> String {
+        let script = format!(
+            "mount -o remount,rw /proc/sys; for it in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 0 >$it; done; sleep 2
+             for it in /sys/class/net/*; do nc -w 3 {}%${{it##*/}} 7777 </dev/null; done",
+            self.address
+        );
+        format!("docker run --rm --network host {flags} busybox sh -c '{script}' 2>/dev/null")
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        engine().try_docker(&["rm", "-f", &self.name]);
+    }
+}
+
 /// A stated limit, with its measure: a privileged main turns IPv6 on, one without privileges cannot.
 #[test]
 fn root_with_net_admin_reaches_the_host_by_ipv6_link_local_addresses() {
@@ -99,37 +151,51 @@ fn root_with_net_admin_reaches_the_host_by_ipv6_link_local_addresses() {
     for (spec, reaches) in cases {
         let spec = format!("{spec}{policy}");
         let sandbox = Sandbox::applied(&spec);
-        let network = format!("moat-{}", sandbox.run_id());
-        let id = engine().docker(&["network", "inspect", "-f", "{{slice .Id 0 12}}", &network]);
-        let serve = format!(
-            "ip -6 -o addr show dev br-{id} scope link | grep -o 'fe80[^/]*'; perl -MIO::Socket::IP -e \
-             'my $l = IO::Socket::IP->new(LocalHost => q(::), LocalPort => 7777, Listen => 5, ReuseAddr => 1) or die; $| = 1; \
-              print qq(ready\\n); while (my $c = $l->accept) {{ print $c qq(of the host\\n); close $c }}'"
-        );
-        let name = format!("{}-host", sandbox.agent);
-        engine().docker(&[
-            "run",
-            "-d",
-            "--name",
-            &name,
-            "--network",
-            "host",
-            "--entrypoint",
-            "sh",
-            "docker:dind",
-            "-c",
-            &serve,
-        ]);
-        assert!(testkit::run::until(|| engine().docker(&["logs", &name]).contains("ready")), "the service listens");
-        let address = engine().docker(&["logs", &name]).lines().next().unwrap_or_default().to_owned();
-        let ask = format!(
-            "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; \
-             ip link add link eth0 name mv0 type macvlan mode bridge; ip link set mv0 up; for it in eth0 mv0; do perl -MIO::Socket::IP -e \
-             'my $s = IO::Socket::IP->new(PeerHost => shift, PeerPort => 7777, Timeout => 3) or die; print <$s>' {address}%$it; done"
-        );
+        let host = Neighbour::of(&sandbox);
         // A new address is checked for duplicates first.
-        let asked = || sandbox.sh(&ask).stdout.contains("of the host");
+        let asked = || sandbox.sh(&host.asked()).stdout.contains("of the host");
         assert_eq!(if reaches { testkit::run::until(asked) } else { asked() }, reaches, "{spec}");
-        engine().docker(&["rm", "-f", &name]);
+        // Containers inside a privileged main reach it too, by the line that a rootless one is tried with.
+        if spec.contains("dependencies") && reaches {
+            load_busybox(&sandbox);
+            let inside = host.asked_inside("--privileged");
+            assert!(testkit::run::until(|| sandbox.sh(&inside).stdout.contains("of the host")), "{inside}");
+        }
     }
+}
+
+/// What a privileged main can do, a rootless one cannot: in main, in a namespace that it makes, and in containers with all
+/// that its daemon can give.
+#[test]
+fn a_rootless_main_reaches_only_the_gateway() {
+    internet();
+    let dns = format!("container: {{ dns: [{RESOLVER}] }}\n");
+    let sandbox = Sandbox::applied(&format!(
+        "isolation: rootless\ndependencies: [docker:dind]\n{dns}network: {{ policy: strict, rules: [allowed.example] }}\n"
+    ));
+    let host = Neighbour::of(&sandbox);
+    load_busybox(&sandbox);
+    let all = "--cap-add ALL --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+               --security-opt systempaths=unconfined";
+    let namespace = format!("unshare --user --map-root-user --net sh -c {}", quoted(&host.asked()));
+    // The scripts run to their end, and none gets an answer.
+    for script in [host.asked(), namespace, host.asked_inside(all), host.asked_inside("--privileged")] {
+        let ran = sandbox.sh(&format!("{script}; echo end"));
+        assert!(ran.stdout.ends_with("end\n") && !ran.stdout.contains("of the host"), "{script}\n{ran}");
+    }
+    // Containers reach what is allowed, so that the rest fails for no other reason.
+    let inside = |flags: &str, url: &str| sandbox.sh(&format!("docker run --rm {flags} busybox wget -T 5 -qO- {url}"));
+    let page = inside("", "http://allowed.example/");
+    assert!(page.stdout.contains("hello from allowed.example"), "{page}");
+    for flags in ["", all, &format!("--network host {all}")] {
+        for url in ["http://denied.example/".to_owned(), format!("http://{SERVERS}/"), "http://1.1.1.1/".to_owned()] {
+            let ran = inside(flags, &url);
+            assert!(ran.code != 0 && !ran.stdout.contains("hello from"), "{flags} {url}\n{ran}");
+        }
+    }
+}
+
+/// As one word of a shell.
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
 }

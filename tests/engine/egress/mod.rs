@@ -11,6 +11,8 @@ mod planes;
 mod proof;
 mod verify;
 
+use std::os::unix::fs::PermissionsExt;
+
 pub use internet::{RESOLVER, internet};
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;
@@ -50,6 +52,8 @@ fn load_busybox(sandbox: &Sandbox) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("busybox.tar");
     engine().docker(&["save", "-o", &file.to_string_lossy(), "busybox"]);
+    // Main may have another user.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a mode");
     engine().docker(&["cp", &file.to_string_lossy(), &format!("{}:/busybox.tar", sandbox.main())]);
     sandbox.sh_ok("docker load -q -i /busybox.tar");
 }

@@ -8,6 +8,7 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use testkit::engine::engine;
+use testkit::run::until;
 use testkit::sandbox::{DIND, Sandbox};
 
 const ROOTLESS: &str = "isolation: rootless\ndependencies: [docker:dind]\n";
@@ -90,12 +91,46 @@ fn succeeding(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
     results.into()
 }
 
+/// Asserts that nothing but main reaches the API of the build sidecar.
+fn assert_builder_is_out_of_reach(sandbox: &Sandbox) {
+    let address = |container: &str| {
+        sandbox.inspect(container, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}").trim().to_owned()
+    };
+    let (main, sidecar) = (address("main"), address("buildkit"));
+    // Shows that build steps and containers reach main at all.
+    sandbox.sh_ok("docker run -d --name open -p 8088:80 busybox httpd -f -h /etc");
+    let tries = format!(
+        "for at in 127.0.0.1:1234 {main}:1234 {sidecar}:1234 buildkit:1234 {main}:8088; do
+            echo | nc -w 3 ${{at%:*}} ${{at#*:}} >/dev/null 2>&1 && echo $at
+        done; [ ! -e /run/buildkit ] || echo socket; echo end"
+    );
+    sandbox.sh_ok(&format!("mkdir -p /tmp/builder && cat >/tmp/builder/run <<'END'\n{tries}\nEND"));
+    assert!(until(|| sandbox.sh(&format!("bash -c 'exec 3<>/dev/tcp/{main}/8088'")).code == 0));
+    let build = "printf 'FROM busybox\\nCOPY run /run.sh\\nRUN sh /run.sh >/result\\n' >/tmp/builder/Dockerfile
+        docker build -q -t builder /tmp/builder >/dev/null && docker run --rm builder cat /result";
+    let nested = "docker run --rm -v /tmp/builder:/b busybox sh /b/run";
+    for (place, script) in [("a build step", build), ("a container", nested)] {
+        assert_eq!(sandbox.sh_ok(script), format!("{main}:8088\nend"), "from {place}");
+    }
+    sandbox.sh_ok("docker rm -f open");
+}
+
+#[test]
+fn the_build_sidecar_serves_main_only() {
+    let sandbox = Sandbox::applied(DIND);
+    assert_builder_is_out_of_reach(&sandbox);
+    // Another network of the engine's is no way either: nothing listens.
+    let listening = sandbox.docker_exec("buildkit", &["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
+    assert!(!listening.contains(":04D2 "), "{listening}");
+}
+
 /// Asserts that no attack succeeds in a sandbox of this spec, and returns the sandbox.
 pub fn assert_none(spec: &str) -> Sandbox {
     let sandbox = armed(spec);
     for (place, found) in succeeding(&sandbox) {
         assert_eq!(found, "", "from {place}");
     }
+    assert_builder_is_out_of_reach(&sandbox);
     sandbox.sh_ok("docker run -d busybox sleep 60");
     // What the host sees: no process of the sandbox is root's. A rootless engine sees its own user as root.
     if engine().docker(&["info", "--format", "{{.SecurityOptions}}"]).contains("name=rootless") {

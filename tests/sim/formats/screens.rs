@@ -113,7 +113,7 @@ fn a_run_in_permanent_lines() {
     let (screen, seen) = screen(Colour::Never, None, false);
     report_a_failing_run(&Reporter::person(&screen));
     expect![[r#"
-        builder: 13 to do
+        builder: 14 to do
           pulling image docker:dind
           created   network moat-builder-1f2e3d4c
           pulled    image docker:dind (1.2 s)
@@ -122,7 +122,7 @@ fn a_run_in_permanent_lines() {
           failed    waiting for moat-buildkit-builder-1f2e3d4c (1.2 s)
           skipped   container moat-builder-1f2e3d4c, which needs container moat-buildkit-builder-1f2e3d4c
         builder: rolling back
-        builder: checked again, 13 more to do
+        builder: checked again, 14 more to do
         warning: builds are not routed
           = help: install buildx
     "#]]
@@ -254,7 +254,7 @@ fn live_lines_are_below_completed_operations() {
         reporter.report(&event);
     }
     expect![[r#"
-        builder: 13 to do
+        builder: 14 to do
           created   network moat-builder-1f2e3d4c (1.2 s)
         warning: look
           = help: here
@@ -393,15 +393,16 @@ fn the_outcome_without_convergence_and_after_an_interrupt() {
     ends(
         OutcomeKind::Interrupted { remaining: &sidecar_down() },
         &expect![[r#"
-        interrupted: builder is incomplete
-          left  container moat-buildkit-builder-1f2e3d4c
-          left  container moat-builder-1f2e3d4c
-          left  container moat-old-builder-1f2e3d4c
-          left  network moat-builder-1f2e3d4c
-          left  volume moat-builder-1f2e3d4c-buildkit-cache
-          left  volume moat-builder-1f2e3d4c-docker
-          = help: `moat apply` resumes, `moat destroy` removes it
-    "#]],
+            interrupted: builder is incomplete
+              left  container moat-buildkit-builder-1f2e3d4c
+              left  container moat-builder-1f2e3d4c
+              left  container moat-old-builder-1f2e3d4c
+              left  network moat-builder-1f2e3d4c
+              left  volume moat-builder-1f2e3d4c-buildkit-cache
+              left  volume moat-builder-1f2e3d4c-buildkit-socket
+              left  volume moat-builder-1f2e3d4c-docker
+              = help: `moat apply` resumes, `moat destroy` removes it
+        "#]],
     );
 }
 
@@ -478,15 +479,16 @@ fn the_status_of_a_degraded_sandbox() {
         isolation: privileged
         builds: local (buildx 0.13.1 < 0.14)
 
-        RESOURCE               NAME                                  STATE    READY
-        image                  docker:dind                           missing  no
-        image                  moby/buildkit:v0.32.2                 missing  no
-        network/agent          moat-builder-1f2e3d4c                 present  yes
-        volume/buildkit-cache  moat-builder-1f2e3d4c-buildkit-cache  present  yes
-        volume/docker          moat-builder-1f2e3d4c-docker          present  yes
-        container/buildkit     moat-buildkit-builder-1f2e3d4c        exited   no (exited with code 1)
-        container/main         moat-builder-1f2e3d4c                 running  yes
-        container/old          moat-old-builder-1f2e3d4c             running  no (no longer needed)
+        RESOURCE                NAME                                   STATE    READY
+        image                   docker:dind                            missing  no
+        image                   moby/buildkit:v0.32.2                  missing  no
+        network/agent           moat-builder-1f2e3d4c                  present  yes
+        volume/buildkit-cache   moat-builder-1f2e3d4c-buildkit-cache   present  yes
+        volume/buildkit-socket  moat-builder-1f2e3d4c-buildkit-socket  present  yes
+        volume/docker           moat-builder-1f2e3d4c-docker           present  yes
+        container/buildkit      moat-buildkit-builder-1f2e3d4c         exited   no (exited with code 1)
+        container/main          moat-builder-1f2e3d4c                  running  yes
+        container/old           moat-old-builder-1f2e3d4c              running  no (no longer needed)
     "#]]
     .assert_eq(&sample::anonymous(&view.text(Colour::Never), &graph));
 

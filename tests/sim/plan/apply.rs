@@ -14,15 +14,16 @@ fn main_starts_beside_the_sidecar_and_is_ready_after_it() {
         2.  pull image moby/buildkit:v0.32.2: missing
         3.  create network moat-builder-R: missing
         4.  create volume moat-builder-R-buildkit-cache: missing
-        5.  create volume moat-builder-R-docker: missing
-        6.  create container moat-buildkit-builder-R [privileged] after 2, 3, 4: missing
-        7.  upload container moat-buildkit-builder-R after 6: missing
-        8.  start container moat-buildkit-builder-R after 6, 7: missing
-        9.  await container moat-buildkit-builder-R after 8: missing
-        10. create container moat-builder-R [privileged] after 1, 3, 5: missing
-        11. upload container moat-builder-R after 10: missing
-        12. start container moat-builder-R after 10, 11: missing
-        13. await container moat-builder-R after 9, 12: missing
+        5.  create volume moat-builder-R-buildkit-socket: missing
+        6.  create volume moat-builder-R-docker: missing
+        7.  create container moat-buildkit-builder-R [privileged] after 2, 3, 4, 5: missing
+        8.  upload container moat-buildkit-builder-R after 7: missing
+        9.  start container moat-buildkit-builder-R after 7, 8: missing
+        10. await container moat-buildkit-builder-R after 9: missing
+        11. create container moat-builder-R [privileged] after 1, 3, 5, 6: missing
+        12. upload container moat-builder-R after 11: missing
+        13. start container moat-builder-R after 11, 12: missing
+        14. await container moat-builder-R after 10, 13: missing
     "#]]
     .assert_eq(&plan(&graph, &nothing(&graph)));
 }
@@ -34,15 +35,16 @@ fn with_a_hook_main_starts_after_the_sidecar() {
     expect![[r#"
         1.  create network moat-builder-R: missing
         2.  create volume moat-builder-R-buildkit-cache: missing
-        3.  create volume moat-builder-R-docker: missing
-        4.  create container moat-buildkit-builder-R [privileged] after 1, 2: missing
-        5.  upload container moat-buildkit-builder-R after 4: missing
-        6.  start container moat-buildkit-builder-R after 4, 5: missing
-        7.  await container moat-buildkit-builder-R after 6: missing
-        8.  create container moat-builder-R [privileged] after 1, 3: missing
-        9.  upload container moat-builder-R after 8: missing
-        10. start container moat-builder-R after 7, 8, 9: missing
-        11. await container moat-builder-R after 10: missing
+        3.  create volume moat-builder-R-buildkit-socket: missing
+        4.  create volume moat-builder-R-docker: missing
+        5.  create container moat-buildkit-builder-R [privileged] after 1, 2, 3: missing
+        6.  upload container moat-buildkit-builder-R after 5: missing
+        7.  start container moat-buildkit-builder-R after 5, 6: missing
+        8.  await container moat-buildkit-builder-R after 7: missing
+        9.  create container moat-builder-R [privileged] after 1, 3, 4: missing
+        10. upload container moat-builder-R after 9: missing
+        11. start container moat-builder-R after 8, 9, 10: missing
+        12. await container moat-builder-R after 11: missing
     "#]]
     .assert_eq(&plan(&graph, &images_only(&graph)));
 }

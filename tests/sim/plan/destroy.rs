@@ -24,7 +24,8 @@ fn the_cache_is_kept_and_scratch_volumes_are_removed() {
         3.  stop container moat-builder-R: no longer needed
         4.  remove container moat-builder-R after 3: no longer needed
         5.  remove network moat-builder-R after 2, 4: no longer needed
-        6.  remove volume moat-builder-R-docker [destroys data] after 4: no longer needed
+        6.  remove volume moat-builder-R-buildkit-socket [destroys data] after 2, 4: no longer needed
+        7.  remove volume moat-builder-R-docker [destroys data] after 4: no longer needed
     "#]]
     .assert_eq(&destroy(Volumes::Scratch(BTreeMap::new())));
 }
@@ -42,7 +43,7 @@ fn the_current_spec_overrides_the_label() {
 #[test]
 fn all_volumes_are_removed_on_request() {
     let text = destroy(Volumes::All);
-    assert_eq!(text.matches("[destroys data]").count(), 2, "{text}");
+    assert_eq!(text.matches("[destroys data]").count(), 3, "{text}");
 }
 
 #[test]
@@ -65,24 +66,25 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
     expect![[r#"
         1.  create container moat-builder-R.next1: changed
             entrypoint ["/usr/local/lib/moat/start"] -> ["sleep","infinity"]
-            env.BUILDKIT_HOST "tcp://buildkit:1234" -> unset
+            env.BUILDKIT_HOST "unix:///run/buildkit/buildkitd.sock" -> unset
             env.BUILDX_BUILDER "moat" -> unset
             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
-            files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
-            files./usr/local/lib/moat/answers "755 sha256:ee058709465e8230b835732161901dce84c9e020e704cbcb05f40056d705a087" -> unset
+            files./etc/profile.d/moat.sh "644 sha256:08045693b0e863137f14ce115285fc97e788959720892aeb3304a80cb7d4a107" -> unset
+            files./usr/local/lib/moat/answers "755 sha256:73f3ec985175db8beb2e925fbff0ef38f7c7189b6aaffafd4bcc038f433a8b48" -> unset
             files./usr/local/lib/moat/builds "755 sha256:d79b7e420aa4d85e011cd946bb73bbba93572e78fb734fc57826fa8763544def" -> unset
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
-            files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
+            files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:4e62ce621f255d818154f92ee91bf1d468336f887dcab3832df947dacc6c09f0" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
             files./usr/local/lib/moat/images "644 sha256:f44d15da36a0c84081e1adbc7879605c691679c6ae582a7864391a00beb72eff" -> unset
             files./usr/local/lib/moat/load "644 sha256:b24d8b3a607f7401141711c3aaa86c8bbd1e9be3bb19f6eff33916730fda4d42" -> unset
             files./usr/local/lib/moat/named.awk "644 sha256:aa5e41c9f14c5a98440811d23814469fbec7e7bb55c8a044ed46649c3b014246" -> unset
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
-            files./usr/local/lib/moat/plugin "755 sha256:b4c65052370f0a9e10642085b7d27a3682e64bdf06e32ef1f895cfcf0b39df80" -> unset
+            files./usr/local/lib/moat/plugin "755 sha256:e770218678f3786ab4425a3467c0eb022507715f11b0a02331bc9429bf92ccea" -> unset
             files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
-            files./usr/local/lib/moat/start "755 sha256:76560a054aa8d73f68621fbdcac2f5b663569dc4131d6b66c4b70db99f38dd6b" -> unset
+            files./usr/local/lib/moat/start "755 sha256:eba9b91fd711784e15fe7c529d1e1e79b1df8169f5eab9f568e8f209100fdb2c" -> unset
             files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
+            mounts./run/buildkit "volume/buildkit-socket:ro" -> unset
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset
             stop_timeout 20 -> unset

@@ -59,23 +59,24 @@ fn services_and_daemons_reach_other_networks_through_the_gateway_only() {
         6.  create network moat-egress-builder-R: missing
         7.  create volume moat-gateway-builder-R: missing
         8.  create volume moat-builder-R-buildkit-cache: missing
-        9.  create volume moat-builder-R-docker: missing
-        10. create container moat-buildkit-builder-R [privileged] after 3, 5, 8: missing
-        11. upload container moat-buildkit-builder-R after 10: missing
-        12. start container moat-buildkit-builder-R after 10, 11: missing
-        13. await container moat-buildkit-builder-R after 12: missing
-        14. create container moat-gateway-builder-R after 2, 5, 6, 7: missing
-        15. connect container moat-gateway-builder-R after 6, 14: missing
-        16. start container moat-gateway-builder-R after 14, 15: missing
-        17. await container moat-gateway-builder-R after 16: missing
-        18. set policy gateway after 16: missing
-        19. create container moat-db-builder-R after 4, 5: missing
-        20. start container moat-db-builder-R after 18, 19: missing
-        21. await container moat-db-builder-R after 20: missing
-        22. create container moat-builder-R [privileged] after 1, 5, 9: missing
-        23. upload container moat-builder-R after 22: missing
-        24. start container moat-builder-R after 18, 21, 22, 23: missing
-        25. await container moat-builder-R after 13, 24: missing
+        9.  create volume moat-builder-R-buildkit-socket: missing
+        10. create volume moat-builder-R-docker: missing
+        11. create container moat-buildkit-builder-R [privileged] after 3, 5, 8, 9: missing
+        12. upload container moat-buildkit-builder-R after 11: missing
+        13. start container moat-buildkit-builder-R after 11, 12: missing
+        14. await container moat-buildkit-builder-R after 13: missing
+        15. create container moat-gateway-builder-R after 2, 5, 6, 7: missing
+        16. connect container moat-gateway-builder-R after 6, 15: missing
+        17. start container moat-gateway-builder-R after 15, 16: missing
+        18. await container moat-gateway-builder-R after 17: missing
+        19. set policy gateway after 17: missing
+        20. create container moat-db-builder-R after 4, 5: missing
+        21. start container moat-db-builder-R after 19, 20: missing
+        22. await container moat-db-builder-R after 21: missing
+        23. create container moat-builder-R [privileged] after 1, 5, 9, 10: missing
+        24. upload container moat-builder-R after 23: missing
+        25. start container moat-builder-R after 19, 22, 23, 24: missing
+        26. await container moat-builder-R after 14, 25: missing
     "#]]
     .assert_eq(&plan(&graph, &nothing(&graph)));
     let created = compute(&graph, &nothing(&graph), &Options::default());

@@ -1,5 +1,5 @@
-//! Worlds that an earlier moat has made, as their labels say: there is nothing to do about them, except that a start
-//! script of moat's that has changed replaces its container.
+//! Worlds that an earlier moat has made, as their labels say: there is nothing to do about them, except that changed scripts
+//! of moat's and the new place of the build sidecar's API replace their containers.
 //!
 //! A later addition to a configuration leaves no trace where it is not used. A file of `tests/fixtures/worlds` is never
 //! changed: users have such states.
@@ -40,34 +40,56 @@ fn a_sandbox_of_an_earlier_version_is_in_sync() {
     assert!(seen >= 3, "{seen}");
 }
 
-// The sidecar stays, and with it the cache; main gets the new scripts on the same volume.
+// The sidecar and main are replaced once, on the volumes that they have: nothing is removed but containers.
 #[test]
-fn a_new_start_script_replaces_main_only() {
+fn a_sidecar_that_listened_on_a_port_is_replaced() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds/0.1.0-dind.json");
     let world: World = serde_json::from_slice(&fs::read(file).expect("a file")).expect("a world");
     let plan = unchanged(&world).lines().filter(|line| !line.starts_with(DIFF)).collect::<Vec<_>>().join("\n");
     expect![[r#"
-        1.  create container moat-builder-R.next1 [privileged]: changed
-        2.  upload container moat-builder-R.next1 after 1: changed
-        3.  stop container moat-builder-R after 1, 2: superseded
-        4.  start container moat-builder-R.next1 after 1, 2, 3: changed
-        5.  await container moat-builder-R.next1 after 4: changed
-        6.  remove container moat-builder-R after 3, 5: superseded
-        7.  rename container moat-builder-R after 6: named moat-builder-R.next1"#]]
+        1.  create volume moat-builder-R-buildkit-socket: missing
+        2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: changed
+        3.  upload container moat-buildkit-builder-R.next1 after 2: changed
+        4.  stop container moat-buildkit-builder-R after 2, 3: superseded
+        5.  start container moat-buildkit-builder-R.next1 after 2, 3, 4: changed
+        6.  await container moat-buildkit-builder-R.next1 after 5: changed
+        7.  remove container moat-buildkit-builder-R after 4, 6: superseded
+        8.  rename container moat-buildkit-builder-R after 7: named moat-buildkit-builder-R.next1
+        9.  create container moat-builder-R.next1 [privileged] after 1: changed
+        10. upload container moat-builder-R.next1 after 9: changed
+        11. stop container moat-builder-R after 6, 9, 10: superseded
+        12. start container moat-builder-R.next1 after 6, 9, 10, 11: changed
+        13. await container moat-builder-R.next1 after 6, 12: changed
+        14. remove container moat-builder-R after 11, 13: superseded
+        15. rename container moat-builder-R after 14: named moat-builder-R.next1"#]]
     .assert_eq(&plan);
 }
 
 /// The start of a difference in the text of a plan.
 const DIFF: &str = "    ";
 
-/// A plan without the replacement of main for new scripts of moat's. Any other difference remains, with all of the plan.
+/// Changes of moat's own: its scripts, and where the build sidecar listens.
+const OURS: [&str; 6] = [
+    "files./usr/local/lib/moat/",
+    "files./etc/profile.d/moat.sh ",
+    "env.BUILDKIT_HOST \"tcp://buildkit:1234\" -> ",
+    "mounts./run/buildkit unset -> ",
+    "command [\"--addr=unix:///run/buildkit/buildkitd.sock\",\"--addr=tcp://0.0.0.0:1234\",",
+    "health.command [\"buildctl\",\"debug\",\"workers\"] -> ",
+];
+
+/// A plan without the replacement of main and the sidecar for such changes. Any other difference remains, with all of the
+/// plan.
 fn needed(plan: &str) -> &str {
     let mut diffs = plan.lines().filter(|line| line.starts_with(DIFF)).peekable();
-    let is_script = |line: &str| line.trim_start().starts_with("files./usr/local/lib/moat/");
-    let only_scripts = diffs.peek().is_some() && diffs.all(is_script);
-    let operations = plan.lines().filter(|line| !line.starts_with(DIFF));
-    let on_main = operations.clone().all(|line| line.contains(" container moat-") && !line.contains("buildkit"));
-    if only_scripts && on_main && operations.count() == REPLACEMENT { "" } else { plan }
+    let is_ours = |line: &str| OURS.iter().any(|own| line.trim_start().starts_with(own));
+    let only_ours = diffs.peek().is_some() && diffs.all(is_ours);
+    let (socket, operations): (Vec<_>, Vec<_>) = plan
+        .lines()
+        .filter(|line| !line.starts_with(DIFF))
+        .partition(|line| line.contains("-buildkit-socket: missing"));
+    let on_containers = operations.iter().all(|line| line.contains(" container moat-"));
+    if only_ours && on_containers && socket.len() == 1 && operations.len() == 2 * REPLACEMENT { "" } else { plan }
 }
 
 /// Create, upload, stop, start, await, remove and rename.
@@ -111,5 +133,8 @@ fn a_differing_label_is_noticed() {
     main.insert("moat.hash".to_owned(), "v1:other".to_owned());
     let config = main["moat.config"].replace("tcp://buildkit:1234", "tcp://elsewhere:1");
     main.insert("moat.config".to_owned(), config);
-    assert!(unchanged(&world).contains("env.BUILDKIT_HOST \"tcp://elsewhere:1\" -> \"tcp://buildkit:1234\""));
+    assert!(
+        unchanged(&world)
+            .contains("env.BUILDKIT_HOST \"tcp://elsewhere:1\" -> \"unix:///run/buildkit/buildkitd.sock\"")
+    );
 }

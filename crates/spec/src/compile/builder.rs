@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::file;
 use super::vault::Sealer;
 use crate::builder_config::{merged, mirrors};
-use crate::capability::{BuildsPart, FilePart};
+use crate::capability::{BuildsPart, FilePart, VolumePart};
 use crate::registries::{DOCKER_HUB, Registries};
-use crate::{BuilderSettings, Spec};
-use moat_model::resource::{FileConfig, ResourceId, Secret, SecretText};
+use crate::{BuilderSettings, CacheRetention, Spec};
+use moat_model::resource::{Builds, FileConfig, ResourceId, Secret, SecretText};
 
 /// The build sidecar of a spec.
 pub(super) struct Builder<'a> {
@@ -46,6 +46,14 @@ impl<'a> Builder<'a> {
         Self { part, settings, registries: &spec.registries, env, secrets }
     }
 
+    /// A volume of the sidecar, as long as the spec keeps its cache.
+    pub fn volume(&self, part: &VolumePart) -> VolumePart {
+        if self.part.cache != part.name || self.settings.cache == CacheRetention::Keep {
+            return part.clone();
+        }
+        VolumePart { name: cache(self.part, self.settings), scratch: true, ..part.clone() }
+    }
+
     /// A file of the sidecar. Its configuration includes the settings of the spec.
     pub fn file(&self, part: &FilePart) -> FileConfig {
         let plain = file(part);
@@ -63,6 +71,19 @@ impl<'a> Builder<'a> {
     /// The certificates of CAs, in the folder that the daemon reads in addition to the bundle of its image.
     pub fn certificates(&self) -> Option<FileConfig> {
         certificates(&self.part.sidecar_certificates, self.registries)
+    }
+}
+
+/// How builds reach the sidecar of a spec.
+pub(super) fn builds(part: &BuildsPart, spec: &Spec) -> Builds {
+    Builds { cache: cache(part, &spec.buildkit), ..Builds::from(part) }
+}
+
+/// The name of the cache's volume. The one of a run has another name, so that it starts empty.
+fn cache(part: &BuildsPart, settings: &BuilderSettings) -> String {
+    match settings.cache {
+        CacheRetention::Keep | CacheRetention::Discard => part.cache.clone(),
+        CacheRetention::Run => format!("{}-run", part.cache),
     }
 }
 

@@ -28,10 +28,10 @@ use self::vault::Sealer;
 use crate::capability::{
     FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, RightsPart, Sidecar, VolumePart,
 };
-use crate::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec};
+use crate::{Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec};
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
-    BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageRef, KnownFailure, Mount,
+    BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageRef, KnownFailure, Mount,
     MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Rights, Role, Run, Secret,
     VolumeConfig,
 };
@@ -101,7 +101,8 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     if !unfit.is_empty() {
         return Err(Diagnostics::new(&spec.source, unfit));
     }
-    let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
+    let builds = builds.map(|part| builder::builds(part, spec));
+    let mut graph = Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define conflicting resources, so the error has no location in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })?;
@@ -156,11 +157,8 @@ impl Parts {
     ) {
         let settings = builder.map(|builder| builder.settings);
         let chosen_image = settings.and_then(|settings| settings.image.clone());
-        let discarded = builder.filter(|it| it.settings.cache == CacheRetention::Discard);
-        let keep = |volume: &VolumePart| match discarded {
-            Some(builder) if builder.part.cache == volume.name => Retention::Scratch,
-            _ => retention(volume),
-        };
+        let volumes: Vec<_> =
+            sidecar.volumes.iter().map(|it| builder.map_or_else(|| it.clone(), |b| b.volume(it))).collect();
         let mut env = sidecar.env.clone();
         if let Some(builder) = builder {
             secrets.retain(|name, _| !builder.env.contains_key(name));
@@ -181,7 +179,7 @@ impl Parts {
             privileged: sidecar.privileged,
             rights: rights(&[&sidecar.rights], Rights::default()),
             init: sidecar.init,
-            mounts: self.volumes(&sidecar.volumes, keep),
+            mounts: self.volumes(&volumes),
             files: sidecar.files.iter().map(file).chain(builder.and_then(Builder::certificates)).collect(),
             limits: settings.map(|settings| settings.limits).unwrap_or_default(),
             oom_score_adj: settings.and_then(|settings| settings.oom_score_adj),
@@ -243,7 +241,7 @@ impl Parts {
         env.extend(spec.env.clone());
         env.retain(|name, _| !secrets.contains_key(name));
         let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
-        let mut mounts = self.volumes(&volumes, retention);
+        let mut mounts = self.volumes(&volumes);
         mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
@@ -331,12 +329,15 @@ impl Parts {
         self.nodes.push(Node { id, role, config: Config::Container(Box::new(config)), probe: Some(probe), failures });
     }
 
-    fn volumes(&mut self, volumes: &[VolumePart], keep: impl Fn(&VolumePart) -> Retention) -> Vec<Mount> {
+    fn volumes(&mut self, volumes: &[VolumePart]) -> Vec<Mount> {
         let mut mounts = Vec::with_capacity(volumes.len());
         for volume in volumes {
             let id = ResourceId::volume(&volume.name);
-            self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: keep(volume) }));
-            mounts.push(Mount::volume(id, &volume.target));
+            // A sidecar may share it with main.
+            if !self.nodes.iter().any(|node| node.id == id) {
+                self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: retention(volume) }));
+            }
+            mounts.push(Mount { read_only: volume.read_only, ..Mount::volume(id, &volume.target) });
         }
         mounts
     }

@@ -320,9 +320,9 @@ pub(super) const BUILDKIT: &[Key] = &[
         .default("the BuildKit version that this moat was tested with")
         .summary("the image of the sidecar")
         .example("moby/buildkit:latest"),
-    Key::new("cache", Shape::Choice(&["keep", "discard"]), Effect::Nothing)
+    Key::new("cache", Shape::Choice(&["keep", "discard", "run"]), Effect::Sidecar)
         .default("`keep`")
-        .summary("whether `moat destroy` keeps the build cache")
+        .summary("`keep`: `moat destroy` keeps the build cache; `discard`: it does not; `run`: also apart from one that was kept before")
         .example("discard"),
     Key::new("cache_limit", Shape::Scalar(rule::cache_limit), Effect::Sidecar)
         .default("`20g`")

@@ -380,6 +380,7 @@ impl Lines {
         "buildkit ".clone_into(&mut self.prefix);
         self.optional("image", image.as_ref());
         self.flag("discard", *cache == CacheRetention::Discard);
+        self.flag("cache run", *cache == CacheRetention::Run);
         self.put_or("limit cache", cache_limit.map(|size| size.0), DEFAULT);
         self.optional("config", config.as_ref().map(|text| format!("sha256:{}", sha256(text))));
         self.environment("buildkit.env", env, concealed, places);

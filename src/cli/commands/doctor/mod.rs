@@ -3,6 +3,7 @@
 //! Read-only: only an apply proves that a privileged container starts.
 
 mod engine;
+mod isolation;
 mod local;
 mod network;
 mod sandbox;
@@ -57,10 +58,15 @@ async fn examined(args: &Doctor, docker: &Docker) -> Result<Vec<Check>, CliError
         docker.networks(&Filter::All).await?.into_iter().flat_map(|facts| facts.subnets).collect();
     let (options, host) = (args.addresses.options(docker), local::host(docker));
     let api = docker.api_version().to_string();
+    let files = isolation::HostFiles::read(docker, &info);
     let mut checks = vec![
         Check::good("engine", format!("{} ({})", located.endpoint, located.origin)),
         engine::version(&info, &version, &api),
         engine::privileged(&info),
+        isolation::kernel(&info),
+        isolation::namespaces(&info, &files),
+        isolation::ranges(&info, &files),
+        isolation::delegation(&info, &files),
         engine::cgroup(&info),
         engine::limits(&info),
         engine::storage(&info),

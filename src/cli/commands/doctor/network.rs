@@ -88,9 +88,7 @@ pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
     }
     match host.forward_policy.as_deref() {
         Some("ACCEPT") => {
-            let found =
-                "the FORWARD policy is ACCEPT: the local network reaches unpublished ports, including BuildKit's"
-                    .to_owned();
+            let found = "the FORWARD policy is ACCEPT: the local network reaches unpublished ports".to_owned();
             Check::care("forwarding", found, "update Docker to 28.0, or `iptables -P FORWARD DROP` on the Docker host")
         }
         Some(policy) => Check::good("forwarding", format!("the FORWARD policy is {policy}")),
