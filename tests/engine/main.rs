@@ -24,6 +24,7 @@ mod conformance_world;
 mod copy;
 mod daily;
 mod destroy;
+mod differences;
 mod docker;
 mod documents;
 mod drift;

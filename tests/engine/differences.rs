@@ -1,0 +1,50 @@
+//! What differs between a privileged and a rootless sandbox, line by line as in `docs/tasks/isolate.md`.
+
+use testkit::run::until;
+use testkit::sandbox::{DIND, Sandbox};
+
+const ROOTLESS: &str = "isolation: rootless\ndependencies: [docker:dind]\n";
+
+/// A container that needs more memory than its limit gives: `tail` keeps its input.
+const HUNGRY: &str =
+    "docker run --rm --memory 16m --memory-swap 16m busybox sh -c 'head -c 100m /dev/zero | tail | wc -c'";
+
+/// A page from a container's port, fetched in main.
+fn answers(sandbox: &Sandbox, port: u16) -> bool {
+    sandbox.sh_ok(&format!("docker run -d --name web-{port} -p {port}:80 busybox httpd -f -h /etc"));
+    let ask =
+        format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET /passwd HTTP/1.0\\r\\n\\r\\n' >&3; head -n 1 <&3");
+    until(|| sandbox.sh(&format!("bash -c \"{ask}\"")).stdout.contains("200 OK"))
+}
+
+#[test]
+fn a_rootless_sandbox_differs_as_documented() {
+    let (privileged, rootless) = (Sandbox::applied(DIND), Sandbox::applied(ROOTLESS));
+    let both = |script: &str| [&privileged, &rootless].map(|it| it.sh_ok(script));
+    assert_eq!(both("id -u"), ["0", "1000"]);
+    assert_eq!(both("echo $DOCKER_HOST"), ["unix:///var/run/docker.sock", "unix:///run/user/1000/docker.sock"]);
+    assert_eq!(both("echo $BUILDKIT_HOST"), ["unix:///run/buildkit/buildkitd.sock"; 2]);
+    // All users may build, or the only one.
+    assert_eq!(both("[ -w /run/buildkit/buildkitd.sock ] && echo yes"), ["yes"; 2]);
+
+    let run = "docker run --rm --privileged busybox true";
+    assert_eq!(privileged.sh(run).code, 0);
+    let refused = rootless.sh(run);
+    assert!(refused.code != 0 && refused.to_string().contains("sysfs"), "{refused}");
+
+    assert!(answers(&privileged, 80) && answers(&rootless, 80) && answers(&rootless, 8080));
+
+    // The shell's code is that of `wc`: it gets nothing from a `tail` that was killed.
+    assert_eq!(privileged.sh(HUNGRY).stdout.trim(), "0", "enforced");
+    assert_eq!(rootless.sh(HUNGRY).stdout.trim(), (100 << 20).to_string(), "ignored");
+
+    let volumes = |sandbox: &Sandbox| {
+        let all: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name).trim().to_owned()).collect();
+        all.join(" ")
+    };
+    assert_eq!(volumes(&privileged), "moat-R-buildkit-cache moat-R-buildkit-socket moat-R-docker");
+    assert_eq!(
+        volumes(&rootless),
+        "moat-R-buildkit-cache-rootless moat-R-buildkit-socket-rootless moat-R-docker-rootless"
+    );
+}
