@@ -57,6 +57,12 @@ fn of_a_rebuilt_image_only_new_layers_travel() {
                  docker run --rm large stat -c %s /large";
     assert_eq!(run(&sandbox, again).0, LARGE.to_string());
 
+    // Another daemon is none of this one's business.
+    sandbox.sh_ok("docker context create other --docker host=unix:///nowhere.sock");
+    let other = sandbox.sh("cd /root/large && env -u DOCKER_HOST docker --context=other build -t elsewhere .");
+    assert_ne!(other.code, 0, "{other}");
+    assert_eq!(sandbox.sh_ok("docker image ls -q elsewhere"), "");
+
     // A failed build fails, and nothing is left behind.
     let failed = sandbox.sh("cd /root/large && printf 'FROM large\\nRUN exit 7\\n' >Bad && docker build -f Bad .");
     assert_eq!(failed.code, 1, "{failed}");

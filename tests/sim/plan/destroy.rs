@@ -76,7 +76,7 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:4e62ce621f255d818154f92ee91bf1d468336f887dcab3832df947dacc6c09f0" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
             files./usr/local/lib/moat/images "644 sha256:f44d15da36a0c84081e1adbc7879605c691679c6ae582a7864391a00beb72eff" -> unset
-            files./usr/local/lib/moat/load "644 sha256:b24d8b3a607f7401141711c3aaa86c8bbd1e9be3bb19f6eff33916730fda4d42" -> unset
+            files./usr/local/lib/moat/load "644 sha256:5cf7308207e47915a5b28399c0feb6eee3fb1f60458e0a45693aace8cb8194dc" -> unset
             files./usr/local/lib/moat/named.awk "644 sha256:aa5e41c9f14c5a98440811d23814469fbec7e7bb55c8a044ed46649c3b014246" -> unset
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
             files./usr/local/lib/moat/plugin "755 sha256:e770218678f3786ab4425a3467c0eb022507715f11b0a02331bc9429bf92ccea" -> unset
