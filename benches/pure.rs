@@ -1,4 +1,4 @@
-//! What the parts without effects cost: reading a spec, compiling it, and a plan of ten thousand resources.
+//! The cost of the pure parts: reading a spec, compiling it, and a plan of ten thousand resources.
 //!
 //!     cargo bench --bench pure
 //!

@@ -16,7 +16,6 @@ use moat_model::resource::SecretKey;
 use moat_spec::compile::{Host, Vault, compile, compile_with, could_be_rootless, needs_host, needs_vault, settle};
 use moat_spec::environment::Inputs;
 use moat_spec::fetch::{self, Fetched};
-use moat_spec::grants::has_credential;
 use moat_spec::secrets::SecretSource;
 use moat_spec::{Capabilities, Diagnostics, Proposal, Spec, note};
 
@@ -63,7 +62,7 @@ impl ResolvedSpec {
 
     /// Whether the spec grants the credential of a provider, or passes it in a variable of the provider.
     pub fn has_credential(&self, provider: &str) -> bool {
-        has_credential(&self.spec, provider)
+        self.spec.has_credential(provider)
     }
 
     /// The note for a coding agent: what it can reach.

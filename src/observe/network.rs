@@ -101,7 +101,7 @@ fn failed(error: EngineError) -> Result<Proof, EngineError> {
     }
 }
 
-/// Tries what a container reaches. The inner error: the container has no tools to try it.
+/// Tests what a container reaches. The inner error: the container has no tools for the test.
 ///
 /// # Errors
 /// If the engine does not run the command, because the container is not running, or for another reason.

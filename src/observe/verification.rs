@@ -47,7 +47,7 @@ pub struct Trial {
     attempt: Attempt,
 }
 
-/// What came of it.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {

@@ -15,14 +15,14 @@ struct Facts {
 }
 
 impl Fingerprint {
-    /// Takes in a file, or a folder without what is in it.
+    /// Adds a file, or a folder without its content.
     pub fn add(&mut self, file: PathBuf, content: &str) {
         let facts = self.0.entry(file).or_default();
         facts.content.push_str(content);
         facts.is_own = true;
     }
 
-    /// Takes in what a folder has.
+    /// Adds the content of a folder.
     pub fn add_entry(&mut self, path: PathBuf, content: &str) {
         self.0.entry(path).or_default().content.push_str(content);
     }

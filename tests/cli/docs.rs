@@ -146,3 +146,33 @@ fn every_page_has_one_title() {
         assert!(!skips, "{}: {levels:?}", page.display());
     }
 }
+
+/// The text of every test and expected diagnostic below `folder`.
+fn expected(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            expected(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "txt") {
+            into.push_str(&read(&path));
+        }
+    }
+}
+
+/// Each line of a current screen is in the expected text of a test, so that no screen is out of date.
+#[test]
+fn current_screens_are_texts_that_tests_expect() {
+    let one_space = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut tests = String::new();
+    for folder in ["cli", "engine", "spec"] {
+        expected(&root().join("tests").join(folder), &mut tests);
+    }
+    // The page names no address of the lab.
+    let tests = one_space(&tests).replace("10.213.213.1:5000", "registry.example");
+    let page = read(&root().join("docs/internals/screens.md"));
+    let screens: Vec<_> = page.split("\nAfter:\n\n```text\n").skip(1).map(|rest| rest.split("```").next()).collect();
+    assert_eq!(screens.len(), 20);
+    for line in screens.into_iter().flatten().flat_map(str::lines).map(one_space) {
+        assert!(tests.contains(&line), "no test expects: {line}");
+    }
+}

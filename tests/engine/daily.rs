@@ -9,7 +9,7 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// Writes to both streams. The engine reads each by itself: what comes on the other one comes a good while later.
+/// Writes to both streams. The engine reads the streams independently, so the pauses between the lines are long.
 const WRITES_LINES: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 1; echo two >&2; sleep 1; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
 
 pub struct Running<'a> {

@@ -96,7 +96,7 @@ fn a_followed_log_has_later_connections() {
     assert_eq!(names.next().as_deref(), Some("one.example"));
     assert_eq!(answer(&sandbox, "http://two.example"), "502 Bad Gateway");
     assert_eq!(names.next().as_deref(), Some("two.example"));
-    // The log goes on in another container.
+    // The log continues in another container.
     testkit::engine::engine().docker(&["rm", "-f", &sandbox.id("gateway")]);
     sandbox.apply();
     assert_eq!(answer(&sandbox, "http://three.example"), "502 Bad Gateway");

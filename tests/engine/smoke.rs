@@ -64,7 +64,7 @@ fn the_story_of_the_readme() {
     before.assert_unchanged(&sandbox.agent);
 }
 
-// `auto` is what each engine can carry, and never privileged.
+// `auto` chooses what each engine supports, and never `privileged`.
 #[test]
 fn an_isolated_sandbox_builds_runs_and_is_confined() {
     const AUTO: &str = "isolation: auto\ndependencies: [docker:dind]\n";

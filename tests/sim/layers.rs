@@ -1,6 +1,6 @@
-//! The layers of the design, held against the sources: who may import whom, and what may appear only where.
+//! Checks the sources against the design: allowed imports, and the only places of certain crates and calls.
 //!
-//! Reads text, not syntax: comments and test modules are taken out first, so that what is left is what runs.
+//! Reads text, not syntax: comments and test modules are removed first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ const ROWS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// What may appear only below a folder or a file.
+/// Words that may appear only below a folder or a file.
 const ONLY: &[(&[&str], &[&str])] = &[
     (&["notify"], &["src/watch"]),
     (&["clap"], &["src/cli"]),
@@ -201,7 +201,7 @@ fn every_source_is_text() {
     assert!(others.is_empty(), "{others:#?}");
 }
 
-/// The reader of sources is worth something only if it finds what is there.
+/// The reader of sources finds imports of every form.
 #[test]
 fn imports_are_found() {
     let code = "use crate::plan::{Action, Cause};\nuse crate::{state, graph::{Graph, Node}, ui};\nfn f(x: crate::event::Event) {}";

@@ -1,5 +1,5 @@
-//! The library without an engine: plans, the loop and the watch on the simulator, what goes over the wire to an engine,
-//! what is written, and that the sources are as the design says.
+//! The library without an engine: plans, the loop and the watch on the simulator, the requests to an engine,
+//! the output formats, and checks of the sources against the design.
 //!
 //! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are described in `properties`.
 

@@ -71,7 +71,7 @@ fn a_gateway_that_was_restarted_gets_its_credentials_again_and_a_revoked_one_sta
     watch.end();
 }
 
-/// What is denied is an event, once for a host.
+/// A denial is an event, once for each host.
 #[test]
 fn denied_hosts_are_reported_once() {
     let sandbox = Sandbox::new(STRICT);

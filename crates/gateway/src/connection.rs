@@ -180,7 +180,7 @@ impl Drop for ActiveConnection {
     }
 }
 
-/// Decides about a name, and if it passes, copies bytes until the end. `hello` is what the client has sent already.
+/// Decides about a name, and if it passes, copies bytes until the end. `hello`: the bytes that the client has sent already.
 pub(crate) async fn decide_and_copy(
     shared: &Shared,
     attempt: &Attempt,

@@ -20,7 +20,7 @@ use super::connection::Shared;
 use super::table::Table;
 use super::vault::{GrantStatus, GrantValue};
 
-/// What moat asks.
+/// A request of moat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Request {
@@ -55,7 +55,7 @@ pub struct Status {
     pub grants: Vec<GrantStatus>,
 }
 
-/// Why a gateway did not do what it was asked.
+/// Why a gateway rejected a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("cannot reach the gateway: {0}")]
@@ -160,7 +160,7 @@ async fn answer(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> 
             Ok(()) => Answer::Ok(status(shared)),
             Err(error) => Answer::Error(error.to_string()),
         },
-        // An error may quote what it is about.
+        // An error may quote its input.
         Err(_) if line.windows(UNLOCK.len()).any(|part| part == UNLOCK) => {
             Answer::Error("the values are not readable".into())
         }

@@ -72,7 +72,7 @@ pub enum Plane {
     Tls,
     /// A port that a rule names.
     Tcp,
-    /// The proxy, which a program has been told to use.
+    /// The proxy, which a program was configured to use.
     Agent,
 }
 

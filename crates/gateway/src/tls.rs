@@ -52,7 +52,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut client: TcpStream, peer: IpAd
     }
 }
 
-/// The hello of a client, after what is known of it; `None`: it has none that names a host, and has been refused.
+/// The hello of a client, whose first bytes were read; `None`: it names no host, and was refused.
 pub(crate) async fn hello(shared: &Shared, attempt: &Attempt, client: &mut TcpStream, known: Vec<u8>) -> Option<Hello> {
     let read = read_hello(client, known, shared.limits.hello_bytes);
     let alert: &[u8] = match tokio::time::timeout(shared.limits.hello, read).await {

@@ -134,7 +134,7 @@ impl FromStr for RequestRule {
         let is_method = method.len() <= METHOD_MAX && method.bytes().all(|it| it.is_ascii_uppercase() || it == b'-');
         let method = match method {
             "*" => MethodPattern::Any,
-            // A tunnel through the host; nothing could be told apart in it.
+            // A tunnel through the host, whose requests cannot be distinguished.
             "CONNECT" => return Err(InvalidRequest::Method(method.to_owned())),
             _ if is_method => MethodPattern::Exact(method.to_owned()),
             _ => return Err(InvalidRequest::Method(method.to_owned())),

@@ -229,6 +229,15 @@ fn duplicate_agents(specs: &[Spec]) -> Vec<Diagnostic> {
 }
 
 impl Spec {
+    /// Whether the spec grants the credential of a provider, or has it in a variable of the provider.
+    pub fn has_credential(&self, provider: &str) -> bool {
+        let Ok(provider) = moat_policy::grant::find(provider) else { return false };
+        let has = |name: &String| {
+            self.env.contains_key(name) || self.concealed.contains_key(name) || self.secrets.contains_key(name)
+        };
+        self.grants.iter().any(|it| it.grant.name.as_str() == provider.name) || provider.variables.iter().any(has)
+    }
+
     /// Lowers a document that matches the language.
     fn lower(
         source: &Source,

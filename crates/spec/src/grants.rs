@@ -5,7 +5,6 @@ use moat_policy::{
     Case, Grant, GrantName, GrantOptions, GrantedHost, HeaderFormat, InvalidGrant, Repository, RequestRule,
 };
 
-use super::Spec;
 use super::secrets::SecretSource;
 use super::shape::Fault;
 
@@ -42,15 +41,6 @@ pub(crate) struct Granted {
 pub fn is_available(provider: &str, is_set: impl Fn(&str) -> bool) -> bool {
     let source = find(provider).ok().map(|provider| provider.source);
     source.is_some_and(|source| source.strip_prefix("env://").is_some_and(is_set))
-}
-
-/// Whether a spec grants the credential of a provider, or has it in a variable of the provider.
-pub fn has_credential(spec: &Spec, provider: &str) -> bool {
-    let Ok(provider) = find(provider) else { return false };
-    let has = |name: &String| {
-        spec.env.contains_key(name) || spec.concealed.contains_key(name) || spec.secrets.contains_key(name)
-    };
-    spec.grants.iter().any(|it| it.grant.name.as_str() == provider.name) || provider.variables.iter().any(has)
 }
 
 /// The grant of a provider.

@@ -50,7 +50,7 @@ struct State {
     caught: Option<String>,
     /// Whether calls are blocked.
     resume: bool,
-    /// Counts the points. What was held up at one that is over goes nowhere.
+    /// Counts the points. A request held at an earlier point is never forwarded.
     turn: usize,
 }
 
@@ -181,7 +181,7 @@ fn pass_on(mut client: UnixStream, watch: &Watch) -> io::Result<()> {
     Ok(())
 }
 
-/// All of an answer; of one that changes the protocol its beginning, since what follows may have no end.
+/// An entire answer. If it changes the protocol, only the head, since the rest may be endless.
 fn read_answer(answer: &mut UnixStream, upgrades: bool) -> io::Result<()> {
     answer.set_read_timeout(Some(PATIENCE))?;
     if upgrades {
@@ -190,7 +190,7 @@ fn read_answer(answer: &mut UnixStream, upgrades: bool) -> io::Result<()> {
     io::copy(answer, &mut io::sink()).map(drop)
 }
 
-/// A request's head without its empty line, and what has come of the rest, from that line on.
+/// The head of a request without its empty line, and the bytes received after the head, with that line.
 fn request(client: &mut UnixStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let (mut received, mut chunk) = (Vec::new(), [0; 8192]);
     loop {

@@ -1,4 +1,4 @@
-//! What the tests of moat share. Each module serves more than one test executable, or more than one folder of tests.
+//! Helpers of the tests of moat. Each module serves more than one test executable, or more than one folder of tests.
 //!
 //! On a real engine: [`sandbox`] is one agent of one test, [`engine`] the engine as docker's own client sees it,
 //! [`watched`] a `moat watch` that runs, [`recorder`], [`proxy`] and [`breakpoint`] sockets in front of the engine's.

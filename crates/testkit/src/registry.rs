@@ -41,7 +41,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Puts the image of a tag into a list with an attestation that says `words`, as buildx does, under the same tag; gives
-    /// the list's digest. What is such a list already gets another attestation.
+    /// the list's digest. An existing list gets another attestation.
     pub fn attest(&self, tag: &str, words: &str) -> String {
         let image = self.image(tag);
         let config = self.put_blob("{}", "application/vnd.oci.image.config.v1+json");

@@ -83,7 +83,7 @@ async fn across(args: &Status, session: &Session) -> Result<Exit, CliError> {
         places.iter_mut().map(|(place, engine, agents)| (place.as_ref(), &*engine, std::mem::take(agents))).collect();
     let absent = selected.absent(&runs);
     if let (true, Some((_, engine, _))) = (is_complete, groups.first()) {
-        // Each of them can tell that.
+        // Any of the engines can answer this.
         groups.push((None, *engine, absent.clone()));
     }
     let mut shown_agents = Vec::new();

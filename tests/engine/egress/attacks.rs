@@ -1,4 +1,4 @@
-//! Ways around the gateway, tried as root in a privileged main: none leads out.
+//! Attempts to bypass the gateway as root in a privileged main: all fail.
 
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;

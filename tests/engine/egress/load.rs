@@ -32,7 +32,7 @@ fn a_thousand_connections_with_few_files_are_refused() {
     assert_eq!(started(), before, "it has not been restarted");
 }
 
-/// Whatever main tries while the gateway is gone: nothing gets out, and the watch brings it back.
+/// While the gateway is down, main reaches nothing. The watch restarts the gateway.
 #[test]
 fn a_gateway_killed_under_load_restarts_and_leaks_nothing() {
     let sandbox = strict("allowed.example, 'drip.example:9000'");

@@ -1,4 +1,4 @@
-//! Sandboxes with a network policy: what leaves them, and what does not.
+//! Sandboxes with a network policy: allowed and denied connections.
 
 mod attacks;
 mod drift;

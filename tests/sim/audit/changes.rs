@@ -1,5 +1,5 @@
 //! Each kind of change in the log, byte for byte: with the intents of a plan before its first call, and with the intent
-//! of each call before that call. What can be read in the two is the same.
+//! of each call before that call. Both logs have the same content.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -220,7 +220,7 @@ async fn the_intent_of_each_call_is_logged_before_it() {
     expect_file!["changes/each.jsonl"].assert_eq(&bodies(&place));
 }
 
-/// What is known of a change after its call does not depend on when its intent was logged.
+/// The logged outcome of a change does not depend on when its intent was logged.
 #[tokio::test(start_paused = true)]
 async fn the_outcomes_of_a_batch_equal_those_of_single_calls() {
     let (together, each) = (play(Announced::Yes).await, play(Announced::No).await);

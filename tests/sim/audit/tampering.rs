@@ -156,7 +156,7 @@ fn a_changed_or_restored_head_is_found() {
     audit.close().expect("on disk");
     write(&head);
     place.assert_valid(5);
-    // But if entries after this head are cut off, it cannot be told from a crash that came earlier.
+    // But if the entries after this head are removed, this equals an earlier crash.
     place.set_log(&log);
     place.assert_valid(3);
 }

@@ -1,4 +1,4 @@
-//! Several at once keep one chain.
+//! Concurrent writers share one chain.
 
 use std::process::{Command, Stdio};
 use std::thread;

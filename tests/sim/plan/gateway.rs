@@ -184,7 +184,7 @@ fn a_container_is_disconnected_from_other_networks() {
     assert!(matches!(change, Some(Change::Disconnect { .. })), "{change:?}");
 }
 
-/// As with compose and kubectl, what a user adds stays where nothing forbids it.
+/// As with compose and kubectl, additions of a user stay unless they are forbidden.
 #[test]
 fn without_a_policy_another_network_is_no_difference() {
     let graph = graph("agent: plain\nimage: busybox\n");

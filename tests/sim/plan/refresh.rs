@@ -1,4 +1,4 @@
-//! Tags that mean another image by now: nothing without being asked, and with it the pull and what was made from the old one.
+//! Moved tags: without `--pull` nothing happens; with it, moat pulls the image and replaces the containers of the old one.
 
 use expect_test::expect;
 use moat_model::resource::{ContainerId, ImageDigest, ImageId, ImageRef, ResourceId};

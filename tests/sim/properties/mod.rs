@@ -13,7 +13,7 @@ use std::future::Future;
 use testkit::simulator::search::{CASES, search};
 use testkit::simulator::strategy;
 
-/// A runtime of its own for each case, on which hours pass at once.
+/// A separate runtime for each case, with a virtual clock.
 fn on_paused_clock<T>(story: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O").block_on(story)

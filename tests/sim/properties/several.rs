@@ -1,6 +1,6 @@
-//! Properties of much at once: several agents of one call, and more containers than there may be calls in flight.
+//! Properties of concurrency: several agents in one call, and more containers than the maximum of calls in flight.
 //!
-//! The lock of a run is a file, and not part of what is played here: two applies of one run at once are played
+//! The lock of a run is a file, which is not simulated: two concurrent applies of one run are simulated
 //! without it, which is the harder case.
 
 use futures_util::future::join_all;
@@ -88,7 +88,7 @@ async fn cleaning_one_keeps_the_others(stage: &Stage, graphs: &[Graph], faults: 
     Ok(())
 }
 
-/// A plan in which everything could be done at once is not done all at once, and not one by one either.
+/// A plan without dependencies is executed concurrently, up to the limit.
 pub async fn few_calls_at_a_time(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();

@@ -1,4 +1,4 @@
-//! The properties: each runs a case to its end, and returns what is wrong, if anything.
+//! The properties: each runs a case to its end, and returns the violation, if any.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// The lists of containers, networks and volumes, and the main container's limits.
 const CALLS_OF_A_LOOK: usize = 4;
 
-/// From any world, under any faults, then quiet: what is wanted comes about, at no cost to anybody, and goes again.
+/// From any world, under any faults followed by quiet: the run converges, changes no foreign object, and can be destroyed.
 pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();
@@ -140,7 +140,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()
 }
 
-/// What a destroy has kept is not taken by the undo of the next apply, first though it looks.
+/// A rollback keeps what an earlier destroy has kept, although the apply looks like a first one.
 async fn failure_keeps_data(stage: &Stage, case: &Case) -> Verdict {
     let nothing = Graph::empty(run());
     stage.apply_until_done(&nothing, &Options::default(), &Schedule::default()).await?;
@@ -184,7 +184,7 @@ pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()
 }
 
-/// Whoever bears a name of ours without our labels is reported, and left alone; when it is gone, all is well.
+/// Objects with moat's names and without its labels are reported and left unchanged; without them, the run converges.
 pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     stage.record_foreign_objects();

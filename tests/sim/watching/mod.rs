@@ -1,4 +1,4 @@
-//! The watch on the simulator, on a virtual clock: what wakes it, and what it repairs.
+//! The watch on the simulator, on a virtual clock: its triggers and repairs.
 //!
 //! The property lets edits, interference, lost events and restarts of the engine come in any order, then nothing;
 //! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are as in `properties`.

@@ -1,4 +1,4 @@
-//! Changes on the engine: what is repaired, by which operations, and when the watch pauses.
+//! Changes on the engine: the repairs, their operations, and the pauses of the watch.
 
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ async fn repairs_of_a_repeatedly_killed_container_back_off() {
         .await;
 }
 
-/// Whoever edits it has it tried at once, and hears of it as before if that was of no use.
+/// An edit causes an immediate retry, whose failure is reported again.
 #[tokio::test(start_paused = true)]
 async fn suspended_repairs_are_reported_again_after_an_edit() {
     let harness = Harness::new();

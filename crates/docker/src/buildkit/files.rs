@@ -54,7 +54,7 @@ impl Files {
         Self::new(vec![Item { path: PathBuf::from(path), mode: 0o644, content }])
     }
 
-    /// Sends the files until the other side has what it wants.
+    /// Sends the files until the other side has all that it requested.
     pub async fn send<B>(&self, mut incoming: Incoming<B>, outgoing: Outgoing)
     where
         B: Body<Data = Bytes> + Unpin,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, header};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper::upgrade;
 use hyper_util::rt::TokioExecutor;
 use moat_build_context::Item;
 use moat_model::engine::Call;
@@ -21,7 +20,8 @@ pub(crate) use super::services::Login;
 use super::services::{METHODS, Services};
 use crate::Docker;
 use crate::transport::fault::Failure;
-use crate::transport::{answer, wire};
+use crate::transport::upgrade::upgraded;
+use crate::transport::wire;
 
 /// An open session. It ends when it is dropped.
 pub(crate) struct Session {
@@ -55,8 +55,6 @@ impl Session {
             .call(Call::Build, async {
                 let mut request = wire::plain(Method::POST, "/session")?;
                 let headers = request.headers_mut();
-                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-                headers.insert(header::UPGRADE, HeaderValue::from_static("h2c"));
                 let named = [("uuid", id.as_str()), ("name", "moat"), ("sharedkey", provided.digest.as_str())];
                 for (name, value) in named {
                     let name = header::HeaderName::try_from(format!("x-docker-expose-session-{name}"));
@@ -67,8 +65,7 @@ impl Session {
                 for method in METHODS {
                     headers.append("x-docker-expose-session-grpc-method", HeaderValue::from_static(method));
                 }
-                let response = answer::accepted(docker.wire.send(request).await?).await?;
-                upgrade::on(response).await.map_err(|error| Failure::Lost(error.to_string()))
+                upgraded(&docker.wire, request, "h2c").await
             })
             .await?;
         let Provided { context, dockerfile: (path, text), secrets, logins, digest: _ } = provided;

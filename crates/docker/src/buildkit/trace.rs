@@ -28,7 +28,7 @@ const TRACE: &str = "moby.buildkit.trace";
 /// The error of a part that ended because of another one.
 const CANCELLED: &str = "context canceled";
 
-/// What stands in for a secret in the output of a step.
+/// The replacement of a secret in the output of a step.
 const HIDDEN: &str = "***";
 
 /// Shorter texts are too common to be recognised as a secret.

@@ -1,4 +1,4 @@
-//! What the classic builder cannot build, from the text of a Dockerfile, so that an error names the line before anything
+//! Features that the classic builder lacks, from the text of a Dockerfile, so that an error names the line before anything
 //! is sent.
 
 /// Flags, by instruction, that only BuildKit supports.

@@ -1,4 +1,4 @@
-//! The calls to the engine, one file for each kind of object: what is sent, and what is read from the answer.
+//! The calls to the engine, one file for each kind of object: requests, and the parsing of answers.
 
 pub(crate) mod archive;
 pub(crate) mod base_images;

@@ -34,7 +34,7 @@ const STATE: &str = "var/lib/moat";
 /// The folder for what others may read.
 const TRUST: &str = "var/lib/moat-ca";
 
-/// The numeric user of the program: `nobody` of distroless images, which no distribution gives to a person.
+/// The numeric user of the program: `nobody` of distroless images, which no distribution assigns to a user.
 const USER: u64 = 65_532;
 
 /// In seconds since 1970; fixed, so that equal files give equal archives.

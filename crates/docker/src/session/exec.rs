@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bollard::models::ExecConfig;
 use bytes::BytesMut;
-use http::{HeaderValue, Method, header};
-use hyper::upgrade::{self, Upgraded};
+use http::Method;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use crate::transport::fault::Failure;
 use crate::transport::frames::Frames;
 use crate::transport::tail::Tail;
+use crate::transport::upgrade::upgraded;
 use crate::transport::{answer, wire};
 use crate::{Docker, safe};
 use moat_model::engine::request::EXEC_OUTPUT_MAX;
@@ -90,12 +91,8 @@ pub(crate) async fn start(docker: &Docker, exec: &ExecId, tty: bool) -> Result<S
     let path = format!("/exec/{}/start", exec.0);
     docker
         .call(Call::Exec, async {
-            let mut request = wire::with_json(Method::POST, &path, &json!({ "Detach": false, "Tty": tty }))?;
-            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            request.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("tcp"));
-            let response = answer::accepted(docker.wire.send(request).await?).await?;
-            let upgraded = upgrade::on(response).await.map_err(|error| Failure::Lost(error.to_string()))?;
-            Ok::<_, Failure>(TokioIo::new(upgraded))
+            let request = wire::with_json(Method::POST, &path, &json!({ "Detach": false, "Tty": tty }))?;
+            Ok::<_, Failure>(TokioIo::new(upgraded(&docker.wire, request, "tcp").await?))
         })
         .await
 }

@@ -1,8 +1,7 @@
 //! Attaches the user's streams to a container's main command, as `moat attach` does.
 
-use http::{HeaderValue, Method, Response, header};
+use http::{Method, Response};
 use hyper::body::Incoming;
-use hyper::upgrade;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 
@@ -12,6 +11,7 @@ use super::exec::Streams;
 use super::pump::{End, pump};
 use super::request::Attached;
 use crate::transport::fault::Failure;
+use crate::transport::upgrade::upgraded;
 use crate::transport::{answer, wire};
 use crate::{AttachError, Captured, DetachKeys, Docker, safe};
 use moat_model::engine::{Call, EngineError};
@@ -92,12 +92,8 @@ pub(crate) async fn start(
     );
     docker
         .call(Call::Exec, async {
-            let mut request = wire::plain(Method::POST, &path)?;
-            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            request.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("tcp"));
-            let response = answer::accepted(docker.wire.send(request).await?).await?;
-            let upgraded = upgrade::on(response).await.map_err(|error| Failure::Lost(error.to_string()))?;
-            Ok::<_, Failure>(TokioIo::new(upgraded))
+            let request = wire::plain(Method::POST, &path)?;
+            Ok::<_, Failure>(TokioIo::new(upgraded(&docker.wire, request, "tcp").await?))
         })
         .await
 }

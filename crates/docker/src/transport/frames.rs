@@ -82,7 +82,7 @@ mod tests {
         [&[channel, 0, 0, 0], &length[..], payload].concat()
     }
 
-    /// What comes out, as the two streams.
+    /// The decoded output of both streams.
     fn apart(chunks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
         let (mut out, mut err, mut frames) = (Vec::new(), Vec::new(), Frames::default());
         for chunk in chunks {

@@ -16,5 +16,6 @@ pub(crate) mod resolve;
 pub(crate) mod ssh;
 pub(crate) mod tail;
 pub(crate) mod tls;
+pub(crate) mod upgrade;
 pub(crate) mod version;
 pub(crate) mod wire;

@@ -1,4 +1,4 @@
-//! The credentials in a request: what a client must not send, and what the gateway puts in.
+//! The credentials in a request: those of the client are removed, and those of the gateway are added.
 
 use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;

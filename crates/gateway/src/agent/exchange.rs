@@ -28,7 +28,7 @@ const OVERRIDES: [&str; 6] = [
     "x-forwarded-host",
 ];
 
-/// Methods by which a server sends back what it got, a credential included.
+/// Methods whose answer contains the request, including its credential.
 const REFLECTING: [&str; 2] = ["TRACE", "TRACK"];
 
 /// A request that the policy allows.

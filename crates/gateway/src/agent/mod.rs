@@ -1,4 +1,4 @@
-//! The agent plane: an explicit proxy for programs that are told to use it.
+//! The agent plane: an explicit proxy for programs that are configured to use it.
 //!
 //! It reads requests only to hosts that rules for requests or grants name: for these it ends TLS, with a certificate of
 //! this gateway's own authority. All other hosts pass as on the transparent planes, by name and undecrypted.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Gives the bytes first, then what the connection has.
+/// Reads the given bytes first, then the connection.
 #[derive(Debug)]
 pub(super) struct Prefixed<S> {
     bytes: Bytes,

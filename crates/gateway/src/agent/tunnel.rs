@@ -16,7 +16,7 @@ use crate::idle::Idle;
 use crate::log::{Plane, Reason};
 use crate::tls::{self, Alert};
 
-/// Serves a tunnel. `read`: what the client has sent already.
+/// Serves a tunnel. `read`: the bytes that the client has sent already.
 pub(super) async fn serve(shared: Arc<Shared>, peer: IpAddr, target: Target, mut client: TcpStream, read: Bytes) {
     let attempt = Attempt::new(Plane::Agent, peer, target.port);
     match target.port {

@@ -32,7 +32,7 @@ impl Roots {
     /// The public roots, and further ones.
     ///
     /// # Errors
-    /// If the text has what is no certificate.
+    /// If the text contains an invalid certificate.
     pub fn new(further: &str) -> Result<Self, UnusableRoots> {
         let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for root in CertificateDer::pem_slice_iter(further.as_bytes()) {

@@ -42,7 +42,7 @@ const PAYLOAD: u16 = 1232;
 /// Reads a query.
 ///
 /// # Errors
-/// What to answer to what is no query; `None`: nothing, as to an answer.
+/// The answer to an invalid query; `None`: no answer, for example to a response.
 pub(super) fn read(packet: &[u8]) -> Result<Asked, Option<Vec<u8>>> {
     let Ok(message) = Message::from_vec(packet) else {
         return Err(header(packet).filter(is_query).and_then(|metadata| fault(&metadata, ResponseCode::FormErr)));

@@ -1,4 +1,4 @@
-//! The connection to a server, and what a request and an answer lose on the way.
+//! The connection to a server, and the headers that requests and answers lose on the way.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! How connections are opened: TCP, or what a test puts in its place.
+//! How connections are opened: TCP, or a replacement in tests.
 
 use std::io;
 use std::net::SocketAddr;

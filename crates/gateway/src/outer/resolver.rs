@@ -1,6 +1,6 @@
 //! The resolver for outside names and for containers of the run.
 //!
-//! Asks only what it is asked to: the caller has decided that the name is allowed.
+//! Resolves any name: the caller has decided that it is allowed.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

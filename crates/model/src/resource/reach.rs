@@ -1,4 +1,4 @@
-//! How a container is asked what it reaches: a script, run by exec, that uses the tools of its image.
+//! The test of what a container reaches: a script, run by exec, that uses the tools of its image.
 //!
 //! The answer comes from the sandbox: it shows whether the network is as it should be, to a user who trusts the image.
 //! Whatever is not understood counts as not tried, and never as unreachable.
@@ -14,7 +14,7 @@ pub enum Attempt {
     Connect(SocketAddrV4),
 }
 
-/// What came of it.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted {
     /// The status and the rest of an answer over HTTP.

@@ -89,7 +89,7 @@ pub fn find(name: &str) -> Result<Provider, InvalidGrant> {
 }
 
 impl Provider {
-    /// The grant for what a user asks.
+    /// The grant for the options of a user.
     ///
     /// # Errors
     /// If the provider does not have an option.

@@ -90,44 +90,25 @@ impl Daemon {
             self.touch_volume(&mount.volume, &mount.labels);
         }
         self.check_rules(Step::Create, Ownership::read(labels).as_ref());
-        let (serial, id) = self.next_id();
-        let id = ContainerId::new(id);
         let appears = self.now + takes;
+        let (labels, program) =
+            (self.inherited(&image, labels), self.programs.get(&image).cloned().unwrap_or_default());
+        let endpoint = Attachment {
+            network: network.clone(),
+            name: network_name,
+            used: false,
+            aliases: config.network.aliases.clone(),
+        };
         let container = Container {
-            id: id.clone(),
-            serial,
-            name: name.clone(),
-            labels: self.inherited(&image, labels),
-            config: config.clone(),
-            program: self.programs.get(&image).cloned().unwrap_or_default(),
-            image,
-            state: Created,
+            labels,
+            program,
             hidden: true,
-            home: network.clone(),
-            endpoints: vec![Attachment {
-                network: network.clone(),
-                name: network_name,
-                used: false,
-                aliases: config.network.aliases.clone(),
-            }],
             mounts: mounts.clone(),
             ports: ports.clone(),
-            files: std::collections::BTreeMap::new(),
-            policy: None,
-            unlocked: std::collections::BTreeMap::new(),
-            revoked: std::collections::BTreeSet::new(),
-            created: self.now,
-            started: None,
-            exit: 0,
-            error: String::new(),
-            restarts: 0,
-            stopped_by_hand: false,
-            sick: false,
-            log: Vec::new(),
-            sessions: 0,
-            frozen: None,
             due: Some(Due { at: appears, what: Next::Appear }),
+            ..Container::new(self.next_id(), name, image, config.clone(), endpoint, self.now)
         };
+        let id = container.id.clone();
         self.containers.insert(id.clone(), container);
         Ok((id, appears))
     }

@@ -104,6 +104,49 @@ pub(super) struct Container {
     pub frozen: Option<Next>,
 }
 
+impl Container {
+    /// A new container on one network, without anything optional.
+    pub fn new(
+        (serial, id): (u64, String),
+        name: &str,
+        image: ImageId,
+        config: ContainerConfig,
+        endpoint: Attachment,
+        created: Duration,
+    ) -> Self {
+        Self {
+            id: ContainerId::new(id),
+            serial,
+            name: name.to_owned(),
+            labels: BTreeMap::new(),
+            config,
+            image,
+            program: Behaviour::default(),
+            state: ContainerState::Created,
+            hidden: false,
+            home: endpoint.network.clone(),
+            endpoints: vec![endpoint],
+            mounts: Vec::new(),
+            ports: Vec::new(),
+            files: BTreeMap::new(),
+            policy: None,
+            unlocked: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            created,
+            started: None,
+            exit: 0,
+            error: String::new(),
+            restarts: 0,
+            stopped_by_hand: false,
+            sick: false,
+            log: Vec::new(),
+            sessions: 0,
+            due: None,
+            frozen: None,
+        }
+    }
+}
+
 /// A container's endpoint on a network. The id of a removed network stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attachment {

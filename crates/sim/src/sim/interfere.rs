@@ -8,7 +8,7 @@ use crate::interference::Interference;
 use moat_model::resource::{
     ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, label,
 };
-use moat_model::state::ContainerState::{Created, Dead, Removing, Restarting, Running};
+use moat_model::state::ContainerState::{Dead, Removing, Restarting, Running};
 
 impl Daemon {
     /// Applies the interference if it is possible now; returns whether the state has changed.
@@ -184,47 +184,14 @@ impl Daemon {
             return false;
         }
         let image = self.images.get(&reference).cloned().unwrap_or_else(|| ImageId::new("sha256:foreign"));
-        let (serial, id) = self.next_id();
-        let id = ContainerId::new(id);
         let config = ContainerConfig::new(
             reference.clone(),
             NetworkAttachment { network: ResourceId::network("bridge"), aliases: Vec::new() },
         );
-        let container = Container {
-            id: id.clone(),
-            serial,
-            name: name.to_owned(),
-            labels: self.inherited(&image, &BTreeMap::new()),
-            config,
-            image,
-            program: super::Behaviour::default(),
-            state: Created,
-            hidden: false,
-            home: bridge.clone(),
-            endpoints: vec![Attachment {
-                network: bridge,
-                name: "bridge".to_owned(),
-                used: false,
-                aliases: Vec::new(),
-            }],
-            mounts: Vec::new(),
-            ports: Vec::new(),
-            files: BTreeMap::new(),
-            policy: None,
-            unlocked: BTreeMap::new(),
-            revoked: std::collections::BTreeSet::new(),
-            created: self.now,
-            started: None,
-            exit: 0,
-            error: String::new(),
-            restarts: 0,
-            stopped_by_hand: false,
-            sick: false,
-            log: Vec::new(),
-            sessions: 0,
-            due: None,
-            frozen: None,
-        };
+        let labels = self.inherited(&image, &BTreeMap::new());
+        let endpoint = Attachment { network: bridge, name: "bridge".to_owned(), used: false, aliases: Vec::new() };
+        let container = Container { labels, ..Container::new(self.next_id(), name, image, config, endpoint, self.now) };
+        let id = container.id.clone();
         self.containers.insert(id.clone(), container);
         self.start_now(&id).is_ok()
     }

@@ -1,4 +1,4 @@
-//! The rules and grants of gateways: a gateway keeps its rules, tells their digest, and forgets values when it ends.
+//! The rules and grants of gateways: a gateway keeps its rules, reports their digest, and loses values when it exits.
 
 use serde_json::{Value, json};
 

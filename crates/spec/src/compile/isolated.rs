@@ -28,7 +28,7 @@ pub(super) fn has_variant(spec: &Spec, capabilities: &Capabilities) -> bool {
     all.iter().any(|it| capabilities.has_variant(&it.capability, spec.isolation))
 }
 
-/// The isolation as the spec has it, with what came of it.
+/// The isolation of the spec, and the result of `auto`.
 pub(super) fn words(spec: &Spec) -> String {
     match &spec.auto {
         Some(_) => format!("`isolation: auto` ({})", spec.isolation),

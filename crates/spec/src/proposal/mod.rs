@@ -266,7 +266,7 @@ mod tests {
         }
     }
 
-    /// The changes of what the network can reach, when one policy becomes another.
+    /// The hosts that the network can reach after a change of the policy and not before.
     fn reaches(before: &str, after: &str) -> Vec<String> {
         let text = |network: &str| format!("image: b\nnetwork: {{{network}}}\n");
         asks(&text(before), &text(after))

@@ -1,4 +1,4 @@
-//! E1 to E7: what is refused, and what is a success although nothing was left to do.
+//! E1 to E7: refusals, and calls that succeed because their effect exists already.
 
 use moat_model::engine::{Engine, Fault};
 use moat_model::resource::{ContainerId, ImageRef, NetworkId};
