@@ -98,7 +98,7 @@ fn a_spec_without_the_agent_gets_the_line_to_add() {
         &expect![[r#"
         exit 64
         == stderr
-        error: `agent.yaml` has several agents with the dependency `codex`
+        error: `agent.yaml` has several agents with `codex`
           = help: apply it, then use `--spec` with the name of one agent
     "#]],
     );

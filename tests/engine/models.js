@@ -5,7 +5,7 @@ const command = "echo made by the agent >made.txt && cat made.txt";
 const send = (answer, type, data) => answer.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
 
 function anthropic(body, answer) {
-  const done = JSON.stringify(body.messages).includes("tool_result");
+  const done = JSON.stringify(body.messages).includes("\"tool_result\"");
   const tools = (body.tools ?? []).map((tool) => tool.name);
   const call = !done && tools.includes("Bash");
   const block = call
@@ -31,14 +31,13 @@ function anthropic(body, answer) {
   answer.end();
 }
 
+// Codex has its tools in the instructions, and runs JavaScript that calls them.
 function openai(body, answer) {
-  const done = JSON.stringify(body.input).includes("function_call_output");
-  const tools = (body.tools ?? []).map((tool) => tool.name);
-  const name = ["exec_command", "shell_command"].find((name) => tools.includes(name));
-  const words = name === "exec_command" ? { cmd: command } : { command };
-  const item = !done && name
-    ? { type: "function_call", id: "fc_1", call_id: "call_1", name, arguments: JSON.stringify(words) }
-    : { type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "all done" }] };
+  const done = body.input.some((it) => it.type === "custom_tool_call_output");
+  const input = `text(await tools.exec_command(${JSON.stringify({ cmd: command })}))`;
+  const item = done
+    ? { type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "all done" }] }
+    : { type: "custom_tool_call", id: "ctc_1", call_id: "call_1", name: "exec", namespace: "functions", input };
   const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
   answer.setHeader("content-type", "text/event-stream");
   send(answer, "response.created", { response: { id: "resp_1" } });

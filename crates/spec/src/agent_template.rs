@@ -98,7 +98,7 @@ mod tests {
 
     fn of(dependency: &str, policy: FirstPolicy, grant: Option<&str>) -> String {
         let capabilities = Capabilities::builtin();
-        let capability = capabilities.agent(dependency).expect("an agent");
+        let capability = capabilities.agents_named(dependency).pop().expect("an agent");
         let name = AgentName::parse("app").expect("a name");
         agent_template(&name, &capability, &capabilities, policy, grant)
     }
@@ -147,6 +147,30 @@ mod tests {
         }
         let text = of("claude", FirstPolicy::Open, Some("anthropic"));
         assert!(!text.contains("\ngrants:") && text.contains("They need"), "{text}");
+    }
+
+    /// One package in an exact version, a check of it, a volume for its home with moat's note in it, and a credential.
+    #[test]
+    fn every_agent_is_complete() {
+        let capabilities = Capabilities::builtin();
+        let mut names = Vec::new();
+        for it in capabilities.agents() {
+            let part = it.agent.expect("an agent");
+            let packages: Vec<&String> = it.needs.iter().filter(|need| need.contains(':')).collect();
+            assert!(
+                packages.len() == 1 && capabilities.resolve(packages[0]).is_ok(),
+                "{}: {packages:?}",
+                it.capability
+            );
+            let check = it.install.and_then(|install| install.check);
+            assert_eq!(check, Some(format!("{} --version", part.name)), "{}", it.capability);
+            let note = part.note.expect("a note");
+            let is_kept = it.main.volumes.iter().any(|volume| !volume.scratch && note.starts_with(&volume.target));
+            assert!(is_kept && note.starts_with("/home/agent/"), "{}: {note}", it.capability);
+            assert!(!it.grants.is_empty(), "{}", it.capability);
+            names.push(part.name);
+        }
+        assert_eq!(names, ["aider", "claude", "codex", "gemini", "opencode"]);
     }
 
     /// A spec of a proposal is one that can be applied.

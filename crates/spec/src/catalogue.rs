@@ -251,11 +251,11 @@ impl Capabilities {
         names.filter_map(|name| self.resolve(name).ok()).filter(|it| it.agent.is_some()).collect()
     }
 
-    /// The coding agent of a name, or of the dependency that installs it.
-    pub fn agent(&self, name: &str) -> Option<Capability> {
+    /// The coding agents of a name, or of the dependency that installs one. A user's own may have a name that is in use.
+    pub fn agents_named(&self, name: &str) -> Vec<Capability> {
         let is_it =
             |it: &Capability| it.capability == name || it.agent.as_ref().is_some_and(|agent| agent.name == name);
-        self.agents().into_iter().find(is_it)
+        self.agents().into_iter().filter(is_it).collect()
     }
 
     /// Sorted.

@@ -110,33 +110,35 @@ fn terminal() -> impl Iterator<Item = (String, String)> {
 
 /// The agent of the spec that has the dependency, and what the dependency says.
 fn choose(mut all: Vec<Agent>, name: &str, spec: &Path) -> Result<(Agent, Capability), CliError> {
-    let known = |agent: &Agent| agent.resolved.as_ref().and_then(|resolved| resolved.capabilities().agent(name));
-    let Some(capability) = all.iter().find_map(known) else {
-        let builtin = Capabilities::builtin();
-        let capabilities = all.first().and_then(|agent| agent.resolved.as_ref()).map(|it| it.capabilities());
-        return Err(unknown(name, capabilities.unwrap_or(&builtin)));
-    };
-    let has = |agent: &Agent| agent.resolved.as_ref().is_some_and(|it| it.depends_on(&capability.capability));
-    let having: Vec<usize> = (0..all.len()).filter(|at| has(&all[*at])).collect();
-    let dependency = &capability.capability;
-    let file = spec.display();
-    match having.as_slice() {
-        [only] => Ok((all.swap_remove(*only), capability)),
-        [] => {
-            let own = all.first().and_then(|agent| agent.resolved.as_ref()).and_then(|it| it.own_image());
-            let instead = match own {
-                Some(key) => format!(", and use `base_image` instead of `{key}`, since it is installed in an image"),
-                None => String::new(),
-            };
-            let message = format!("`{}` does not have the dependency `{dependency}`", names(&all));
-            let hint = format!("add the line `- {dependency}` under `dependencies` in `{file}`{instead}");
-            Err(CliError::Refused { message, hint })
-        }
-        _ => {
-            let message = format!("`{file}` has several agents with the dependency `{dependency}`");
-            Err(CliError::Usage { message, hint: "apply it, then use `--spec` with the name of one agent".to_owned() })
-        }
+    let named =
+        |agent: &Agent| agent.resolved.as_ref().map_or_else(Vec::new, |it| it.capabilities().agents_named(name));
+    let has = |agent: &Agent, dependency: &str| agent.resolved.as_ref().is_some_and(|it| it.depends_on(dependency));
+    let found =
+        |(at, agent): (usize, &Agent)| Some((at, named(agent).into_iter().find(|it| has(agent, &it.capability))?));
+    let mut having: Vec<(usize, Capability)> = all.iter().enumerate().filter_map(found).collect();
+    if having.len() > 1 {
+        let message = format!("`{}` has several agents with `{name}`", spec.display());
+        return Err(CliError::Usage {
+            message,
+            hint: "apply it, then use `--spec` with the name of one agent".to_owned(),
+        });
     }
+    if let Some((at, capability)) = having.pop() {
+        return Ok((all.swap_remove(at), capability));
+    }
+    let resolved = all.first().and_then(|agent| agent.resolved.as_ref());
+    let builtin = Capabilities::builtin();
+    let capabilities = resolved.map_or(&builtin, |it| it.capabilities());
+    let Some(dependency) = capabilities.agents_named(name).into_iter().next().map(|it| it.capability) else {
+        return Err(unknown(name, capabilities));
+    };
+    let instead = match resolved.and_then(|it| it.own_image()) {
+        Some(key) => format!(", and use `base_image` instead of `{key}`, since it is installed in an image"),
+        None => String::new(),
+    };
+    let message = format!("`{}` does not have the dependency `{dependency}`", names(&all));
+    let hint = format!("add the line `- {dependency}` under `dependencies` in `{}`{instead}", spec.display());
+    Err(CliError::Refused { message, hint })
 }
 
 fn names(all: &[Agent]) -> String {
@@ -178,7 +180,8 @@ fn create(name: &str, yes: bool, session: &Session) -> Result<(), CliError> {
     let file = Path::new(DEFAULT_SPEC);
     let here = fs::canonicalize(".").unwrap_or_default().join(DEFAULT_SPEC);
     let capabilities = capabilities(&here, &mut Inputs::default()).map_err(CliError::Load)?;
-    let capability = capabilities.agent(name).ok_or_else(|| unknown(name, &capabilities))?;
+    let mut named = capabilities.agents_named(name).into_iter();
+    let capability = named.next().ok_or_else(|| unknown(name, &capabilities))?;
     let here = |name: &&String| moat_spec::grants::is_available(name, is_set);
     let grant = capability.grants.iter().find(here).map(String::as_str);
     let text = agent_template(&init::name_of_folder(), &capability, &capabilities, init::policy(), grant);

@@ -359,6 +359,10 @@ mod tests {
             RUN ["/bin/sh", "-ec", "mkdir -p '/workspace' && chown '1000:100' '/workspace'"]
             RUN ["/bin/sh", "-ec", "git config --system --add safe.directory '/workspace' && git config --system --add safe.directory '/workspace/*'"]"#]].assert_eq(&line("user: '1000:100'\nworkspace: {mode: volume}\n"));
         assert_eq!(line("user: root\nvolumes: ['data:/data']\n"), "");
+        // Of dependencies, only those in its home: a daemon's belong to the daemon.
+        let text = made("dependencies: [docker:dind, claude-code]\n").expect("one").text;
+        assert!(text.contains("mkdir -p '/home/agent/.claude' && chown 'agent' '/home/agent/.claude'\""), "{text}");
+        assert!(!text.contains("/var/lib/docker"), "{text}");
     }
 
     #[test]
