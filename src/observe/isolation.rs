@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use moat_model::engine::{Engine, Rights};
-use moat_model::graph::Graph;
-use moat_model::resource::{ContainerId, Role};
+use moat_model::graph::{Graph, Node};
+use moat_model::resource::{ContainerId, ResourceId, Role};
 use moat_model::state::Observed;
 
 /// What separates root in a container from the host, with the runtime if it is not the usual one.
@@ -47,14 +47,16 @@ impl Wall {
     }
 }
 
-/// Inspects main and the sidecars. One that the engine does not show is left out, since the rest is still useful.
+/// Inspects main and the sidecars, without the gateway, which runs nothing of a user. One that the engine does not show is
+/// left out, since the rest is still useful.
 pub async fn isolation<E: Engine>(
     engine: &E,
     maps_users: bool,
     graph: &Graph,
     observed: &Observed,
 ) -> BTreeMap<ContainerId, Isolation> {
-    let nodes = graph.nodes().filter(|node| matches!(node.role, Role::Main | Role::Sidecar));
+    let is_of_user = |node: &&Node| matches!(node.role, Role::Main | Role::Sidecar) && node.id != ResourceId::gateway();
+    let nodes = graph.nodes().filter(is_of_user);
     let containers = nodes.flat_map(|node| observed.containers_of(&node.id));
     let asked = containers.map(async |facts| {
         let found = engine.inspect(&facts.id).await.ok()?;
