@@ -17,7 +17,6 @@ mod process;
 #[expect(dead_code, reason = "shared with the race")]
 mod record;
 #[path = "../race/socket.rs"]
-#[expect(dead_code, reason = "shared with the race")]
 mod socket;
 
 mod watch;
