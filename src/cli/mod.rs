@@ -214,7 +214,7 @@ impl Command {
             Self::Destroy(args) => Box::pin(commands::destroy::run(args, session)).await,
             Self::Approve(args) => commands::approve::run(args, session).await,
             Self::Watch(args) => Box::pin(commands::watch::run(args, session)).await,
-            Self::Status(args) => commands::status::run(args, session).await,
+            Self::Status(args) => Box::pin(commands::status::run(args, session)).await,
             Self::Why(args) => commands::why::run(args, session).await,
             Self::Exec(args) => Box::pin(commands::exec::run(args, session)).await,
             Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,

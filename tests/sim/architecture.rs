@@ -75,8 +75,8 @@ fn every_planted_bug_still_fits_the_code() {
     for diff in diffs {
         let text = fs::read_to_string(&diff).expect("a diff");
         if let Some(arguments) = text.lines().nth(1).and_then(|line| line.strip_prefix("test: ")) {
-            let test = arguments.rsplit("::").next().unwrap_or_default();
-            assert!(code.contains(&format!("fn {test}(")), "{}: no test is called `{test}`", diff.display());
+            let name = arguments.rsplit("::").next().unwrap_or_default();
+            assert!(code.contains(&format!("fn {name}(")), "{}: no test is called `{name}`", diff.display());
         }
         let mut command = std::process::Command::new("git");
         let output = command.args(["apply", "--check"]).arg(&diff).current_dir(root).output().expect("git runs");
