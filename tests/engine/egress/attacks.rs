@@ -91,6 +91,7 @@ struct Neighbour {
     name: String,
     /// Its link-local address on the network of the sandbox.
     address: String,
+    port: String,
 }
 
 impl Neighbour {
@@ -99,16 +100,18 @@ impl Neighbour {
         let id = engine().docker(&["network", "inspect", "-f", "{{slice .Id 0 12}}", &network]);
         let serve = format!(
             "ip -6 -o addr show dev br-{id} scope link | grep -o 'fe80[^/]*'; perl -MIO::Socket::IP -e \
-             'my $l = IO::Socket::IP->new(LocalHost => q(::), LocalPort => 7777, Listen => 5, ReuseAddr => 1) or die; $| = 1; \
-              print qq(ready\\n); while (my $c = $l->accept) {{ print $c qq(of the host\\n); close $c }}'"
+             'my $l = IO::Socket::IP->new(LocalHost => q(::), LocalPort => 0, Listen => 5) or die; $| = 1; \
+              print q(ready ), $l->sockport, qq(\\n); while (my $c = $l->accept) {{ print $c qq(of the host\\n); close $c }}'"
         );
         let name = format!("{}-host", sandbox.agent);
         let run =
             ["run", "-d", "--name", &name, "--network", "host", "--entrypoint", "sh", "docker:dind", "-c", &serve];
         engine().docker(&run);
         assert!(testkit::run::until(|| engine().docker(&["logs", &name]).contains("ready")), "the service listens");
-        let address = engine().docker(&["logs", &name]).lines().next().unwrap_or_default().to_owned();
-        Self { name, address }
+        let log = engine().docker(&["logs", &name]);
+        let address = log.lines().next().unwrap_or_default().to_owned();
+        let port = log.lines().find_map(|line| line.strip_prefix("ready ")).unwrap_or_default().to_owned();
+        Self { name, address, port }
     }
 
     /// Lines for main that turn IPv6 on, and ask the service.
@@ -116,8 +119,8 @@ impl Neighbour {
         format!(
             "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; \
              ip link add link eth0 name mv0 type macvlan mode bridge; ip link set mv0 up; for it in eth0 mv0; do perl -MIO::Socket::IP -e \
-             'my $s = IO::Socket::IP->new(PeerHost => shift, PeerPort => 7777, Timeout => 3) or die; print <$s>' {}%$it; done",
-            self.address
+             'my $s = IO::Socket::IP->new(PeerHost => shift, PeerPort => {}, Timeout => 3) or die; print <$s>' {}%$it; done",
+            self.port, self.address
         )
     }
 
@@ -125,8 +128,8 @@ impl Neighbour {
     fn asked_inside(&self, flags: &str) -> String {
         let script = format!(
             "mount -o remount,rw /proc/sys; for it in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 0 >$it; done; sleep 2
-             for it in /sys/class/net/*; do nc -w 3 {}%${{it##*/}} 7777 </dev/null; done",
-            self.address
+             for it in /sys/class/net/*; do nc -w 3 {}%${{it##*/}} {} </dev/null; done",
+            self.address, self.port
         );
         format!("docker run --rm --network host {flags} busybox sh -c '{script}' 2>/dev/null")
     }
@@ -134,7 +137,7 @@ impl Neighbour {
 
 impl Drop for Neighbour {
     fn drop(&mut self) {
-        engine().try_docker(&["rm", "-f", &self.name]);
+        engine().try_docker(&["rm", "-fv", &self.name]);
     }
 }
 
