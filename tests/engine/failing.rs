@@ -282,7 +282,7 @@ fn a_sidecar_that_is_never_ready() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` exited with code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+            error: `moat-buildkit-R` was not ready within 2 s: `sh -c chmod 666 /run/buildkit/buildkitd.sock && exec buildctl debug workers` exited with code 1 (chmod: /run/buildkit/buildkitd.sock: No such file or directory)
               = help: on a slow machine, allow more time: `--wait-timeout 120`
             rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-buildkit-socket, volume moat-R-docker
               = help: `--keep-on-failure` skips the rollback, for inspection
