@@ -109,7 +109,7 @@ fn history_keeps_the_last_state_of_a_run() {
         (&false.into(), &Value::Null, &Value::Null)
     );
     assert!(made["created_at"].is_string() && made["started_at"].is_string() && made["ports"].is_array(), "{made:#}");
-    assert_eq!(made["resources"].as_array().map(Vec::len), Some(5));
+    assert_eq!(made["resources"].as_array().map(Vec::len), Some(6));
     sandbox.moat(&["stop"]).ok();
     let stopped = record(&sandbox);
     assert_eq!((&stopped["state"], &stopped["started_at"]), (&"stopped".into(), &Value::Null), "{stopped:#}");

@@ -79,9 +79,9 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             files./usr/local/lib/moat/load "644 sha256:5cf7308207e47915a5b28399c0feb6eee3fb1f60458e0a45693aace8cb8194dc" -> unset
             files./usr/local/lib/moat/named.awk "644 sha256:aa5e41c9f14c5a98440811d23814469fbec7e7bb55c8a044ed46649c3b014246" -> unset
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
-            files./usr/local/lib/moat/plugin "755 sha256:e770218678f3786ab4425a3467c0eb022507715f11b0a02331bc9429bf92ccea" -> unset
+            files./usr/local/lib/moat/plugin "755 sha256:61b56c87a15edd36eadf24904d0c9ed42f60fbb2a14d22f564737fc870752689" -> unset
             files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
-            files./usr/local/lib/moat/start "755 sha256:eba9b91fd711784e15fe7c529d1e1e79b1df8169f5eab9f568e8f209100fdb2c" -> unset
+            files./usr/local/lib/moat/start "755 sha256:a530ad9a2e933749d3761dcad1d8080aecedf741dbdebc17c914ef174b484f0b" -> unset
             files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./run/buildkit "volume/buildkit-socket:ro" -> unset
