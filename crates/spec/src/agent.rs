@@ -468,7 +468,7 @@ mod tests {
             let is_grant = path[0].name == "grants";
             let text =
                 if is_grant { text.replacen("{agent: a, ", "{agent: a, network: {policy: strict}, ", 1) } else { text };
-            let is_of_policy = path.len() == 2 && ["rules", "host"].contains(&path[1].name);
+            let is_of_policy = path.len() == 2 && ["rules", "host", "gateway_image"].contains(&path[1].name);
             let text = if is_of_policy { text.replacen("network: {", "network: {policy: learn, ", 1) } else { text };
             let source = Source::new("agent.yaml", "/agent.yaml", format!("{text}\n"));
             parse_all(source, &Anything).specs.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
