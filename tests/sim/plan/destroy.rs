@@ -70,7 +70,7 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             env.BUILDX_BUILDER "moat" -> unset
             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
             files./etc/profile.d/moat.sh "644 sha256:08045693b0e863137f14ce115285fc97e788959720892aeb3304a80cb7d4a107" -> unset
-            files./usr/local/lib/moat/answers "755 sha256:73f3ec985175db8beb2e925fbff0ef38f7c7189b6aaffafd4bcc038f433a8b48" -> unset
+            files./usr/local/lib/moat/answers "755 sha256:f1af83ff8ce1da6309667aceb1cedae6b38e84b72622ea151213050f058bf0a8" -> unset
             files./usr/local/lib/moat/builds "755 sha256:d79b7e420aa4d85e011cd946bb73bbba93572e78fb734fc57826fa8763544def" -> unset
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:4e62ce621f255d818154f92ee91bf1d468336f887dcab3832df947dacc6c09f0" -> unset
