@@ -34,9 +34,11 @@ fn a_rootless_sandbox_differs_as_documented() {
 
     assert!(answers(&privileged, 80) && answers(&rootless, 80) && answers(&rootless, 8080));
 
-    // The shell's code is that of `wc`: it gets nothing from a `tail` that was killed.
-    assert_eq!(privileged.sh(HUNGRY).stdout.trim(), "0", "enforced");
-    assert_eq!(rootless.sh(HUNGRY).stdout.trim(), (100 << 20).to_string(), "ignored");
+    // The kernel kills `tail` for the most part, so that `wc` gets nothing; or `wc` itself.
+    let all = (100 << 20).to_string();
+    let enforced = privileged.sh(HUNGRY);
+    assert!(["0", ""].contains(&enforced.stdout.trim()), "enforced: {enforced}");
+    assert_eq!(rootless.sh(HUNGRY).stdout.trim(), all, "ignored");
 
     let volumes = |sandbox: &Sandbox| {
         let all: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name).trim().to_owned()).collect();
