@@ -52,9 +52,9 @@ impl Engine {
         ran.stdout.trim_end().to_owned()
     }
 
-    /// The lines of a listing.
+    /// The lines of a listing. An empty last field leaves no space, in the last line as in the others.
     pub fn list(&self, args: &[&str]) -> Vec<String> {
-        self.docker(args).lines().map(str::to_owned).collect()
+        self.docker(args).lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// The path of the engine's socket.
