@@ -33,7 +33,7 @@ fn a_gateway_from_a_registry_has_the_rules_in_force() {
     engine().try_docker(&["rmi", "-f", &image]);
 }
 
-/// Another image replaces the gateway and nothing else, and whoever writes the spec cannot choose it alone.
+/// Another image replaces the gateway and nothing else, and needs an approval.
 #[test]
 fn another_image_of_the_gateway_needs_an_approval_and_replaces_the_gateway() {
     let sandbox = Sandbox::applied(&format!("{POLICY} }}\n"));
