@@ -14,7 +14,7 @@ use super::session::Session;
 use super::target::Target;
 use super::upstream::{ConnectOptions, NoServer, Upstream};
 use crate::connection::{ActiveConnection, Attempt};
-use crate::http::{Body, Counted, Upgrade, is_upgrade, no_answer, placeholder, ready, strip};
+use crate::http::{Body, Counted, RequestBody, Upgrade, is_upgrade, no_answer, placeholder, ready, strip};
 use crate::log::Reason;
 use crate::placeholder::is_misplaced;
 
@@ -43,7 +43,7 @@ struct Allowed<'a> {
 
 impl Session {
     /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let target = match self.place.target(&request) {
             Ok(target) => target,
             Err(error) => {
@@ -66,7 +66,7 @@ impl Session {
     fn decide<'a>(
         &self,
         policy: &'a Policy,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         target: Target,
     ) -> Result<Allowed<'a>, Response<Body>> {
         let question = Question::new(request);
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// Connects to the server, and sends the request with its credential.
-    async fn pass(&self, policy: &Policy, mut request: Request<Incoming>, allowed: Allowed<'_>) -> Response<Body> {
+    async fn pass(&self, policy: &Policy, mut request: Request<RequestBody>, allowed: Allowed<'_>) -> Response<Body> {
         let Allowed { target, question, verdict, attempt, granted } = allowed;
         let way = ConnectOptions { tls: self.place.has_tls(), http2: request.version() == Version::HTTP_2 };
         let upstream = match self.upstream(&target, way, &verdict).await {
@@ -134,7 +134,7 @@ impl Session {
     /// Sends a request to the server, and returns its answer.
     async fn exchange(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<RequestBody>,
         upstream: Upstream,
         way: ConnectOptions,
         passing: Arc<ActiveConnection>,

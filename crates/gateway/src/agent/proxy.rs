@@ -18,7 +18,7 @@ use super::session::{Place, Session, http1_builder};
 use super::target::{self, Target};
 use super::{refuse, tunnel};
 use crate::connection::Shared;
-use crate::http::Body;
+use crate::http::{Body, RequestBody};
 use crate::idle::Idle;
 
 /// A tunnel that a client has asked for.
@@ -35,7 +35,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, client: TcpStream, peer: IpAddr) 
         async move {
             Ok::<_, Infallible>(match *request.method() {
                 Method::CONNECT => connect(&session, &asked, request),
-                _ => session.answer(request).await,
+                _ => session.answer(RequestBody::of(request)).await,
             })
         }
     });

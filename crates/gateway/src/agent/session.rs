@@ -19,7 +19,7 @@ use super::question::Question;
 use super::target::{self, NoTarget, Target};
 use crate::active::Active;
 use crate::connection::{ActiveConnection, Attempt, Shared};
-use crate::http::Upgrade;
+use crate::http::{RequestBody, Upgrade};
 use crate::log::{Plane, Reason};
 
 /// A connection with requests.
@@ -115,7 +115,7 @@ impl Session {
         let this = Arc::clone(self);
         let answer = service_fn(move |request| {
             let this = Arc::clone(&this);
-            async move { Ok::<_, Infallible>(this.answer(request).await) }
+            async move { Ok::<_, Infallible>(this.answer(RequestBody::of(request)).await) }
         });
         let limits = &self.shared.limits;
         let serve = async {

@@ -9,24 +9,27 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
+use super::unread::RequestBody;
 use crate::connection::ActiveConnection;
 
 /// The body of an answer.
 pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// A body that is counted.
-pub(crate) struct Counted {
-    inner: Incoming,
+pub(crate) struct Counted<B = RequestBody> {
+    inner: B,
     passing: Arc<ActiveConnection>,
     is_answer: bool,
 }
 
 impl Counted {
     /// The body of a request.
-    pub fn request(inner: Incoming, passing: Arc<ActiveConnection>) -> Self {
+    pub fn request(inner: RequestBody, passing: Arc<ActiveConnection>) -> Self {
         Self { inner, passing, is_answer: false }
     }
+}
 
+impl Counted<Incoming> {
     /// The body of an answer.
     pub fn answer(inner: Incoming, passing: Arc<ActiveConnection>) -> Body {
         // An empty body is never read.
@@ -37,7 +40,7 @@ impl Counted {
     }
 }
 
-impl HttpBody for Counted {
+impl<B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin> HttpBody for Counted<B> {
     type Data = Bytes;
     type Error = hyper::Error;
 

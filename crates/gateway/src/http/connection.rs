@@ -17,6 +17,7 @@ use super::body::{Body, Counted};
 use super::forward::{self, Upstream};
 use super::host::host;
 use super::refuse;
+use super::unread::RequestBody;
 use super::upgrade::Upgrade;
 use crate::active::Active;
 use crate::connection::{ActiveConnection, Attempt, Shared};
@@ -73,7 +74,7 @@ impl Connection {
         let this = Arc::clone(self);
         let service = service_fn(move |request| {
             let this = Arc::clone(&this);
-            async move { Ok::<_, Infallible>(this.answer(request).await) }
+            async move { Ok::<_, Infallible>(this.answer(RequestBody::of(request)).await) }
         });
         let served = Builder::new()
             .timer(TokioTimer::new())
@@ -100,7 +101,7 @@ impl Connection {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let name = match host(&request) {
             Ok(name) => name,
             Err(error) => {
@@ -138,7 +139,7 @@ impl Connection {
     /// Sends a request to the server, and returns its answer.
     async fn exchange(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<RequestBody>,
         upstream: Upstream,
         passing: Arc<ActiveConnection>,
         verdict: &Verdict<'_>,

@@ -7,10 +7,12 @@ mod connection;
 mod forward;
 mod host;
 mod refuse;
+mod unread;
 mod upgrade;
 
 pub(crate) use body::{Body, Counted};
 pub(crate) use connection::serve;
 pub(crate) use forward::{is_upgrade, strip};
 pub(crate) use refuse::{answer, no_answer, no_connection, placeholder, ready};
+pub(crate) use unread::RequestBody;
 pub(crate) use upgrade::Upgrade;

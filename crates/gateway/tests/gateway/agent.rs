@@ -1,11 +1,13 @@
 //! The agent plane: the proxy, and rules for requests.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use moat_gateway::{Request as Control, Status, ask};
 use moat_policy::{Entry, Mode, Policy, Rule};
@@ -14,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -354,5 +357,25 @@ async fn each_start_creates_a_new_authority() {
     for file in std::fs::read_dir(world.state.path()).unwrap() {
         let text = std::fs::read(file.unwrap().path()).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&text).contains("BEGIN"), "a certificate or key on the disk");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_a_client_time_to_send_its_body() {
+    let (world, _) = api(&["api.example: allow GET /x/**"]).await;
+    let stream = world.agent("api.example", &["h2"]).await;
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut requests, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let (sender, mut chunks) = mpsc::channel::<Bytes>(1);
+    let chunks = futures_util::stream::poll_fn(move |context| chunks.poll_recv(context));
+    let body = StreamBody::new(chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk))));
+    let request = Request::post("https://api.example/y").body(body).unwrap();
+    let (status, _) = text(requests.send_request(request).await.unwrap()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    // More than the windows of the stream and the connection together.
+    for number in 0..200 {
+        let sent = sender.send(Bytes::from(vec![b'a'; 16 * 1024])).await;
+        assert!(sent.is_ok(), "the stream was reset before chunk {number}");
     }
 }

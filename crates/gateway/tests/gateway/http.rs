@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::servers;
-use super::world::{World, summary};
+use super::world::{World, read_all, summary};
 
 /// Two servers, of which one is allowed.
 async fn world() -> (World, servers::HttpServer, servers::HttpServer) {
@@ -39,6 +39,20 @@ async fn a_denied_host_gets_403_with_the_rule_that_would_allow_it() {
     let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http evil.example:80 deny no-rule", "http www.npmjs.com:80 deny no-rule"]);
     world.assert_nothing_got_out();
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_a_client_time_to_send_its_body() {
+    let (world, _, _) = world().await;
+    let mut stream = world.http().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4000000\r\n\r\n").await.unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 403");
+    // More than the buffers of a socket, so that someone has to read.
+    stream.write_all(&vec![b'a'; 4_000_000]).await.expect("the connection stays open");
+    let rest = read_all(&mut stream).await;
+    assert!(rest.contains("`evil.example` is denied"), "{rest}");
 }
 
 #[tokio::test]
