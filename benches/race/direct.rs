@@ -62,7 +62,7 @@ struct Container {
 }
 
 /// The objects created by an apply.
-pub struct Made {
+pub struct Objects {
     networks: Vec<String>,
     containers: Vec<String>,
 }
@@ -106,7 +106,7 @@ impl Direct {
 
     /// Creates networks and volumes concurrently, then all containers. Main starts when the rules are in force. Builds are
     /// checked when the sidecar is ready, while main boots.
-    pub fn apply(&self) -> Outcome<Made> {
+    pub fn apply(&self) -> Outcome<Objects> {
         let ids = thread::scope(|scope| {
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.create_volume(body))).collect();
             let outer = self.gateway.as_ref().map(|gateway| scope.spawn(|| self.create_network(&gateway.outer)));
@@ -137,7 +137,7 @@ impl Direct {
             return Err("the policy is not proven".into());
         }
         let containers = sidecar.into_iter().chain(gateway).chain([main]).collect();
-        Ok(Made { networks: ids.into_iter().map(|(_, new)| new).collect(), containers })
+        Ok(Objects { networks: ids.into_iter().map(|(_, new)| new).collect(), containers })
     }
 
     /// Starts the gateway with its networks and rules.
@@ -155,7 +155,7 @@ impl Direct {
     }
 
     /// Stops all containers concurrently, then removes them and the networks, then the volumes.
-    pub fn destroy(&self, made: &Made) -> Outcome<()> {
+    pub fn destroy(&self, made: &Objects) -> Outcome<()> {
         thread::scope(|scope| {
             let stops: Vec<_> = made.containers.iter().map(|id| scope.spawn(|| self.stop(id))).collect();
             stops.into_iter().try_for_each(joined)

@@ -70,10 +70,10 @@ pub struct Note {
 }
 
 /// A graph and its source.
-type Made = (Graph, ResolvedSpec);
+type Compiled = (Graph, ResolvedSpec);
 
 impl Agent {
-    fn new((graph, resolved): Made, spec_path: PathBuf) -> Self {
+    fn new((graph, resolved): Compiled, spec_path: PathBuf) -> Self {
         Self {
             graph,
             spec_path,
@@ -117,7 +117,7 @@ pub fn load(paths: &[PathBuf], depth: Load) -> Loaded {
             Vec::new()
         });
         for given in files {
-            match made(&given, depth, &mut notes) {
+            match compile_file(&given, depth, &mut notes) {
                 Ok(all) => {
                     let new = all.into_iter().filter(|(graph, _)| runs.insert(graph.run.id.clone()));
                     agents.extend(new.map(|made| Agent::new(made, given.clone())));
@@ -139,7 +139,7 @@ struct Notes {
 }
 
 /// Compiles the agents of the spec at `path`, a file or a directory.
-fn made(path: &Path, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
+fn compile_file(path: &Path, depth: Load, notes: &mut Notes) -> Result<Vec<Compiled>, Vec<LoadError>> {
     let shown = file(path);
     let source = source(path).map_err(|error| {
         notes.inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
@@ -150,7 +150,7 @@ fn made(path: &Path, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<Lo
 }
 
 /// Compiles the agents of a source.
-fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
+fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Compiled>, Vec<LoadError>> {
     let capabilities = capabilities(&source.path, &mut notes.inputs)?;
     let reading = agent::parse_all(source, &ProcessEnv);
     notes.inputs.append(reading.inputs);
@@ -173,7 +173,7 @@ fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>,
 }
 
 /// Compiles the agent of a spec; with [`Load::Build`], including its build context.
-fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Load, inputs: &mut Inputs) -> Result<Made, LoadError> {
+fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Load, inputs: &mut Inputs) -> Result<Compiled, LoadError> {
     let mut resolved = ResolvedSpec::new(spec, capabilities);
     // First without, so that a typo is reported before a directory is read.
     let graph = resolved.compile()?;
@@ -198,7 +198,7 @@ pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
 /// # Errors
 /// If the spec cannot be read, is invalid, or has several agents.
 pub fn one(path: &Path) -> Result<Agent, Vec<LoadError>> {
-    let made = made(path, Load::Identity, &mut Notes::default())?;
+    let made = compile_file(path, Load::Identity, &mut Notes::default())?;
     Ok(Agent::new(only(path, made, |(graph, _)| graph)?, path.to_owned()))
 }
 
@@ -215,7 +215,7 @@ pub fn only_graph(path: &Path, depth: Load) -> Result<Graph, Vec<LoadError>> {
 /// # Errors
 /// See [`bare`]; with [`Load::Build`] also if a build context cannot be read.
 pub fn graphs(path: &Path, depth: Load) -> Result<Vec<Graph>, Vec<LoadError>> {
-    Ok(made(path, depth, &mut Notes::default())?.into_iter().map(|(graph, _)| graph).collect())
+    Ok(compile_file(path, depth, &mut Notes::default())?.into_iter().map(|(graph, _)| graph).collect())
 }
 
 fn only<T>(path: &Path, mut all: Vec<T>, graph: impl Fn(&T) -> &Graph) -> Result<T, Vec<LoadError>> {

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::failure::{CallFailure, explain};
 use super::ready;
-use moat_model::engine::{Change, Engine, EngineError, Fault, Made, Progress};
+use moat_model::engine::{Change, Created, Engine, EngineError, Fault, Progress};
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
 use moat_plan::event::{Event, Failure, OnEvent};
 use moat_plan::{Action, Handle, OpId, Operation};
@@ -17,7 +17,7 @@ use moat_plan::{Action, Handle, OpId, Operation};
 /// The result of a successful operation, for its dependents.
 #[derive(Debug, Clone)]
 pub(super) enum Output {
-    Made(Made),
+    Created(Created),
     /// The container is ready.
     Proof(ContainerId),
 }
@@ -127,13 +127,13 @@ async fn once<E: Engine>(
             ready::beside(engine, &container, beside.as_deref(), ready).await?;
             Ok(Output::Proof(container))
         }
-        (None, _) => Ok(Output::Made(Made::Nothing)),
+        (None, _) => Ok(Output::Created(Created::Nothing)),
         (Some(change), action) => {
             let made = make(engine, &change, operation, on_event, stop).await?;
             if let Action::PullImage { reference, digest: Some(planned), .. } = action {
                 pulled_as_planned(engine, reference, planned).await?;
             }
-            Ok(Output::Made(made))
+            Ok(Output::Created(made))
         }
     }
 }
@@ -146,7 +146,7 @@ async fn make<E: Engine>(
     operation: &Operation,
     on_event: OnEvent<'_>,
     stop: &CancellationToken,
-) -> Result<Made, CallFailure> {
+) -> Result<Created, CallFailure> {
     let progress = |progress: Progress<'_>| match progress {
         Progress::Pulled(progress) => on_event(Event::Progress { operation, progress }),
         Progress::Step(words) => on_event(Event::Step { operation, step: words }),
@@ -181,7 +181,7 @@ fn resolve_container(handle: Handle<ContainerId>, known: &BTreeMap<OpId, Output>
     match handle {
         Handle::Known(id) => Ok(id),
         Handle::From(op) => match known.get(&op) {
-            Some(Output::Made(Made::Container(id))) => Ok(id.clone()),
+            Some(Output::Created(Created::Container(id))) => Ok(id.clone()),
             _ => Err(missing_output(op)),
         },
     }
@@ -191,7 +191,7 @@ fn resolve_network(handle: Handle<NetworkId>, known: &BTreeMap<OpId, Output>) ->
     match handle {
         Handle::Known(id) => Ok(id),
         Handle::From(op) => match known.get(&op) {
-            Some(Output::Made(Made::Network(id))) => Ok(id.clone()),
+            Some(Output::Created(Created::Network(id))) => Ok(id.clone()),
             _ => Err(missing_output(op)),
         },
     }

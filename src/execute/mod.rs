@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use call::{Output, call};
-use moat_model::engine::{Engine, Made};
+use moat_model::engine::{Created, Engine};
 use moat_model::resource::ContainerId;
 use moat_plan::event::{Event, Failure, OnEvent};
 use moat_plan::{OpId, Operation, Plan};
@@ -43,14 +43,14 @@ impl Report {
 
     fn note(&mut self, output: &Output) {
         match output {
-            Output::Made(Made::Nothing) => {}
-            Output::Made(Made::Container(id)) => {
+            Output::Created(Created::Nothing) => {}
+            Output::Created(Created::Container(id)) => {
                 self.created.insert(id.to_string());
             }
-            Output::Made(Made::Network(id)) => {
+            Output::Created(Created::Network(id)) => {
                 self.created.insert(id.to_string());
             }
-            Output::Made(Made::Volume(name)) => {
+            Output::Created(Created::Volume(name)) => {
                 self.created.insert(name.clone());
             }
             Output::Proof(id) => {

@@ -82,7 +82,7 @@ async fn prove_within<E: Engine>(
     let until = Instant::now() + patience;
     loop {
         let proof = match attempted(engine, &main.id, &attempts).await {
-            Ok(Ok(results)) => judge(&results, &digest),
+            Ok(Ok(results)) => evaluate(&results, &digest),
             Ok(Err(reason)) => return Ok(Proof::Untried(reason)),
             Err(error) => return failed(error),
         };
@@ -127,7 +127,7 @@ pub fn digest(graph: &Graph) -> Option<String> {
     })
 }
 
-fn judge(results: &[Attempted], digest: &str) -> Proof {
+fn evaluate(results: &[Attempted], digest: &str) -> Proof {
     match results {
         [ready, denied] => match (is_ready(ready, digest), is_denied(denied)) {
             (Ok(()), Ok(())) => Proof::Holds,
@@ -184,7 +184,7 @@ mod tests {
         let answered = |status: u16, text: &str| Attempted::Answered(status, text.to_owned());
         let (ready, denied) = (answered(200, "HTTP/1.1 200 OK abc"), answered(403, ""));
         let words = || "words".to_owned();
-        assert_eq!(judge(&[ready.clone(), denied.clone()], "abc"), Proof::Holds);
+        assert_eq!(evaluate(&[ready.clone(), denied.clone()], "abc"), Proof::Holds);
         let fails = [
             [answered(200, "HTTP/1.1 200 OK no readable rules"), denied.clone()],
             [answered(403, "abc"), denied.clone()],
@@ -196,11 +196,11 @@ mod tests {
             [ready.clone(), Attempted::Unresolved(words())],
         ];
         for results in fails {
-            assert!(matches!(judge(&results, "abc"), Proof::Fails(_)), "{results:?}");
+            assert!(matches!(evaluate(&results, "abc"), Proof::Fails(_)), "{results:?}");
         }
         for results in [[Attempted::Untried(words()), denied], [ready, Attempted::Untried(words())]] {
-            assert_eq!(judge(&results, "abc"), Proof::Untried(words()));
+            assert_eq!(evaluate(&results, "abc"), Proof::Untried(words()));
         }
-        assert!(matches!(judge(&[], "abc"), Proof::Untried(_)));
+        assert!(matches!(evaluate(&[], "abc"), Proof::Untried(_)));
     }
 }

@@ -1,6 +1,6 @@
 //! The verification of a network policy: what is reached from main, from a container inside, and from a step of a build.
 //!
-//! Tries names and addresses there, and judges the results. Whatever could not be tried is said, and never counts as proven.
+//! Tries names and addresses there, and evaluates the results. Whatever could not be tried is said, and never counts as proven.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -106,13 +106,13 @@ pub fn trials(hosts: &[Ipv4Addr], others: &[(String, Ipv4Addr)]) -> Vec<Trial> {
 pub async fn verify<E: Engine>(engine: &E, main: &ContainerId, trials: &[Trial], digest: &str) -> Vec<Check> {
     let attempts: Vec<Attempt> = trials.iter().map(|trial| trial.attempt.clone()).collect();
     let mut checks = match attempted(engine, main, &attempts).await {
-        Ok(Ok(results)) => judged(Origin::Main, trials, &results, digest),
+        Ok(Ok(results)) => evaluated(Origin::Main, trials, &results, digest),
         Ok(Err(reason)) => vec![untried(Origin::Main, reason)],
         Err(error) => vec![untried(Origin::Main, error.message)],
     };
     for origin in [Origin::Container, Origin::Build] {
         match nested(engine, main, origin, &attempts).await {
-            Ok(results) => checks.extend(judged(origin, trials, &results, digest)),
+            Ok(results) => checks.extend(evaluated(origin, trials, &results, digest)),
             Err(reason) => checks.push(untried(origin, reason)),
         }
     }
@@ -166,16 +166,16 @@ fn without_prefixes(output: &str) -> String {
     output.lines().map(|line| stripped(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
 }
 
-fn judged(from: Origin, trials: &[Trial], results: &[Attempted], digest: &str) -> Vec<Check> {
+fn evaluated(from: Origin, trials: &[Trial], results: &[Attempted], digest: &str) -> Vec<Check> {
     let check = |(trial, result): (&Trial, &Attempted)| {
-        let (result, detail) = judge(&trial.subject, result, digest);
+        let (result, detail) = evaluate(&trial.subject, result, digest);
         let (subject, target) = (Some(trial.subject.clone()), Some(trial.target.clone()));
         Check { from, subject, target, result, detail }
     };
     trials.iter().zip(results).map(check).collect()
 }
 
-fn judge(subject: &Subject, result: &Attempted, digest: &str) -> (Verdict, String) {
+fn evaluate(subject: &Subject, result: &Attempted, digest: &str) -> (Verdict, String) {
     let named = |outcome: Result<(), Proof>, good: &str| match outcome {
         Ok(()) => (Verdict::Passed, good.to_owned()),
         Err(Proof::Fails(why)) => (Verdict::Failed, why.message),
@@ -202,7 +202,7 @@ mod tests {
 
     fn checks(results: &[Attempted]) -> Vec<Check> {
         let (hosts, others) = ([Ipv4Addr::new(10, 83, 0, 1)], [("other".to_owned(), Ipv4Addr::new(10, 83, 0, 50))]);
-        judged(Origin::Main, &trials(&hosts, &others), results, "abc")
+        evaluated(Origin::Main, &trials(&hosts, &others), results, "abc")
     }
 
     #[test]

@@ -60,8 +60,8 @@ impl World {
     }
 
     /// An image with a failing health check.
-    fn unwell(&self) -> ImageRef {
-        let (name, reference) = (format!("{}-image", self.agent), format!("{}-unwell:1", self.agent));
+    fn unhealthy(&self) -> ImageRef {
+        let (name, reference) = (format!("{}-image", self.agent), format!("{}-unhealthy:1", self.agent));
         // Without labels, which the image would inherit.
         docker(&["create", "--name", &name, busybox().as_str()]);
         let check = "HEALTHCHECK --interval=1s --retries=1 CMD echo bad; exit 1";
@@ -82,7 +82,7 @@ impl World {
         each(&["rm", "--force", "--volumes"], all(&["ps", "--all"]));
         each(&["volume", "rm"], all(&["volume", "ls"]));
         each(&["network", "rm"], all(&["network", "ls"]));
-        docker(&["rmi", "--force", &format!("{}-unwell:1", self.agent)]);
+        docker(&["rmi", "--force", &format!("{}-unhealthy:1", self.agent)]);
     }
 }
 
@@ -114,7 +114,7 @@ impl Corner for World {
             Program::WritesAndEnds => lines.to_owned(),
             Program::NeedsFile => format!("test -e {NEEDED_FILE} || exit 78; {listen}"),
             Program::Missing => return (busybox(), vec!["/no/such/program".to_owned()]),
-            Program::Unwell => return (self.unwell(), ["sh", "-c", listen].map(str::to_owned).to_vec()),
+            Program::Unhealthy => return (self.unhealthy(), ["sh", "-c", listen].map(str::to_owned).to_vec()),
         };
         (busybox(), ["sh", "-c", &script].map(str::to_owned).to_vec())
     }

@@ -76,7 +76,7 @@ fn an_image_check_counts_for_the_users_command() {
 fn an_image_check_counts_for_services() {
     engine().docker(&["pull", "--quiet", "busybox"]);
     let agent = Sandbox::new("image: busybox\n");
-    let (made, tag) = (format!("{}-made", agent.agent), format!("{}-unwell:1", agent.agent));
+    let (made, tag) = (format!("{}-made", agent.agent), format!("{}-unhealthy:1", agent.agent));
     engine().docker(&["create", "--name", &made, "busybox"]);
     engine().docker(&["commit", "--change", "HEALTHCHECK --interval=1s --retries=1 CMD echo down; false", &made, &tag]);
     engine().docker(&["rm", &made]);

@@ -124,8 +124,8 @@ fn an_invalid_spec_does_not_hide_its_sandbox() {
         &["history", "agent.yaml"],
     ];
     let need: [&[&str]; 6] = [&["plan"], &["apply"], &["status"], &["why"], &["graph"], &["start"]];
-    for spoil in ["a Dockerfile that is gone", "what is no spec"] {
-        match spoil {
+    for damage in ["a Dockerfile that is gone", "what is no spec"] {
+        match damage {
             "what is no spec" => std::fs::write(sandbox.path().join("agent.yaml"), "agent: [\n").expect("written"),
             _ => std::fs::remove_file(folder.join("Dockerfile")).expect("removed"),
         }
@@ -134,7 +134,7 @@ fn an_invalid_spec_does_not_hide_its_sandbox() {
         }
         for words in need {
             let ran = sandbox.moat(words).run();
-            assert!(ran.code == 65 && ran.stderr.contains("agent.yaml:"), "{spoil}: {words:?}\n{ran}");
+            assert!(ran.code == 65 && ran.stderr.contains("agent.yaml:"), "{damage}: {words:?}\n{ran}");
         }
     }
     let id = sandbox.main();

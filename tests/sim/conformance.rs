@@ -65,7 +65,7 @@ const PROGRAMS: [Program; 8] = [
     Program::WritesAndEnds,
     Program::NeedsFile,
     Program::Missing,
-    Program::Unwell,
+    Program::Unhealthy,
 ];
 
 fn image(program: Program) -> ImageRef {
@@ -84,7 +84,7 @@ fn behaviour(program: Program) -> Behaviour {
         Program::WritesAndEnds => Behaviour { log: lines(), ..Behaviour::exits_after(soon, 0) },
         Program::NeedsFile => Behaviour { needs_files: vec![NEEDED_FILE.to_owned()], ..Behaviour::default() },
         Program::Missing => Behaviour { cannot_start: true, ..Behaviour::default() },
-        Program::Unwell => Behaviour { never_ready: true, has_check: true, ..Behaviour::default() },
+        Program::Unhealthy => Behaviour { never_ready: true, has_check: true, ..Behaviour::default() },
     };
     let answer = |code, output: &str| Answer { code, output: output.to_owned() };
     let answers = [("sh -c echo out; echo err >&2; exit 3".to_owned(), answer(3, "out\nerr\n"))];

@@ -3,20 +3,20 @@
 use crate::Docker;
 use crate::calls::{build, containers, networks, program, pull, volumes};
 use crate::session::policy::{self, Unlock};
-use moat_model::engine::{Change, EngineError, Made, Progress};
+use moat_model::engine::{Change, Created, EngineError, Progress};
 
 /// Makes a change; what it created, if anything.
 pub(crate) async fn make(
     docker: &Docker,
     change: &Change,
     progress: &dyn Fn(Progress<'_>),
-) -> Result<Made, EngineError> {
+) -> Result<Created, EngineError> {
     match change {
-        Change::CreateNetwork(create) => return networks::create(docker, create).await.map(Made::Network),
+        Change::CreateNetwork(create) => return networks::create(docker, create).await.map(Created::Network),
         Change::CreateVolume(create) => {
-            return volumes::create(docker, create).await.map(|()| Made::Volume(create.name.clone()));
+            return volumes::create(docker, create).await.map(|()| Created::Volume(create.name.clone()));
         }
-        Change::CreateContainer(create) => return containers::create(docker, create).await.map(Made::Container),
+        Change::CreateContainer(create) => return containers::create(docker, create).await.map(Created::Container),
         Change::Pull { reference, platform } => {
             pull::pull(docker, reference, platform.as_ref(), &|it| progress(Progress::Pulled(it))).await
         }
@@ -42,5 +42,5 @@ pub(crate) async fn make(
         Change::Rename { container, name } => containers::rename(docker, container, name).await,
         Change::RemoveContainer { container } => containers::remove(docker, container).await,
     }
-    .map(|()| Made::Nothing)
+    .map(|()| Created::Nothing)
 }

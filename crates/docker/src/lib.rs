@@ -45,7 +45,7 @@ pub use transport::version::{ApiVersion, Feature};
 
 use calls::{commands, containers, credentials, events, images, lists, logs};
 use moat_model::engine::{
-    Call, Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress,
+    Call, Change, Created, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Notice, Progress,
 };
 use moat_model::resource::{Capacity, ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -178,7 +178,7 @@ impl Engine for Docker {
         images::registry_digest(self, reference).await
     }
 
-    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Created, EngineError> {
         changes::make(self, change, progress).await
     }
 

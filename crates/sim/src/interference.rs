@@ -45,7 +45,7 @@ pub enum Interference {
         container: String,
     },
     /// Its probe fails from now on, until its next start.
-    Sicken {
+    FailCheck {
         container: String,
     },
     RemoveContainer {
@@ -109,7 +109,7 @@ impl fmt::Display for Interference {
             Self::Stop { container } => write!(f, "stop {container}"),
             Self::Start { container } => write!(f, "start {container}"),
             Self::Pause { container } => write!(f, "pause {container}"),
-            Self::Sicken { container } => write!(f, "sicken {container}"),
+            Self::FailCheck { container } => write!(f, "fail-check {container}"),
             Self::RemoveContainer { container } => write!(f, "remove {container}"),
             Self::RenameContainer { container, to } => write!(f, "rename {container} to {to}"),
             Self::Disconnect { container } => write!(f, "disconnect {container}"),

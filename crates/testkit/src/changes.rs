@@ -3,7 +3,7 @@
 #![expect(async_fn_in_trait, reason = "tests run on one thread")]
 
 use moat_model::engine::{
-    Change, ContainerCreate, ContainerUpdate, Engine, EngineError, ImageBuild, Made, NetworkCreate, Progress,
+    Change, ContainerCreate, ContainerUpdate, Created, Engine, EngineError, ImageBuild, NetworkCreate, Progress,
     PullProgress, VolumeCreate,
 };
 use moat_model::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -27,21 +27,21 @@ pub trait Changes: Engine {
 
     async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
         match make(self, Change::CreateNetwork(create.clone())).await? {
-            Made::Network(id) => Ok(id),
+            Created::Network(id) => Ok(id),
             other => panic!("not a network: {other:?}"),
         }
     }
 
     async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
         match make(self, Change::CreateVolume(create.clone())).await? {
-            Made::Volume(name) if name == create.name => Ok(()),
+            Created::Volume(name) if name == create.name => Ok(()),
             other => panic!("not the volume: {other:?}"),
         }
     }
 
     async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
         match make(self, Change::CreateContainer(Box::new(create.clone()))).await? {
-            Made::Container(id) => Ok(id),
+            Created::Container(id) => Ok(id),
             other => panic!("not a container: {other:?}"),
         }
     }
@@ -101,13 +101,13 @@ pub trait Changes: Engine {
 
 impl<E: Engine> Changes for E {}
 
-async fn make<E: Engine + ?Sized>(engine: &E, change: Change) -> Result<Made, EngineError> {
+async fn make<E: Engine + ?Sized>(engine: &E, change: Change) -> Result<Created, EngineError> {
     engine.change(&change, &|progress| panic!("{change:?} takes long: {progress:?}")).await
 }
 
-fn creates_nothing(answer: Result<Made, EngineError>) -> Result<(), EngineError> {
+fn creates_nothing(answer: Result<Created, EngineError>) -> Result<(), EngineError> {
     match answer? {
-        Made::Nothing => Ok(()),
+        Created::Nothing => Ok(()),
         made => panic!("created {made:?}"),
     }
 }

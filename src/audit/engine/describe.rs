@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Audited;
 use crate::audit::batch::Described;
-use moat_model::engine::{Change, ContainerCreate, Engine, Made};
+use moat_model::engine::{Change, ContainerCreate, Created, Engine};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::{FileConfig, ResourceId, label};
 
@@ -92,10 +92,10 @@ impl<E: Engine> Audited<'_, E> {
     }
 
     /// The data of a change that is known only after its call.
-    pub(super) fn result(&self, change: &Change, made: &Made) -> Data {
+    pub(super) fn result(&self, change: &Change, made: &Created) -> Data {
         match (change, made) {
-            (_, Made::Network(id)) => object(json!({ "network_id": id })),
-            (Change::CreateContainer(create), Made::Container(id)) => {
+            (_, Created::Network(id)) => object(json!({ "network_id": id })),
+            (Change::CreateContainer(create), Created::Container(id)) => {
                 // The sidecar may be created concurrently: its id is known when this call returns, or at the start of
                 // main.
                 let data = if is_main(&create.labels) { self.building(Some(&create.network)) } else { Data::new() };

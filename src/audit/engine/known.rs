@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Audited;
 use super::describe::{Data, is_main, object, with};
-use moat_model::engine::{Change, Engine, Made};
+use moat_model::engine::{Change, Created, Engine};
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{ContainerId, NetworkId, ResourceId};
 
@@ -34,12 +34,12 @@ impl<E: Engine> Audited<'_, E> {
     }
 
     /// Learns from a change that was made.
-    pub(super) fn learn_from(&self, change: &Change, made: &Made) {
+    pub(super) fn learn_from(&self, change: &Change, made: &Created) {
         match (change, made) {
-            (Change::CreateNetwork(create), Made::Network(id)) => {
+            (Change::CreateNetwork(create), Created::Network(id)) => {
                 self.known.borrow_mut().networks.insert(id.clone(), create.name.clone());
             }
-            (Change::CreateContainer(create), Made::Container(id)) => {
+            (Change::CreateContainer(create), Created::Container(id)) => {
                 if is_main(&create.labels) {
                     self.known.borrow_mut().home = Some(create.network.clone());
                 }

@@ -23,7 +23,9 @@ use crate::audit::{Audit, AuditError, Entry, Verdict};
 use batch::{Intent, LoggedIntents};
 use describe::{Data, object};
 use known::Known;
-use moat_model::engine::{Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress};
+use moat_model::engine::{
+    Change, Created, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Notice, Progress,
+};
 use moat_model::graph::Graph;
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef, ResourceId, Run};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -102,7 +104,7 @@ impl<'a, E: Engine> Audited<'a, E> {
         intent: Intent,
         described: Described,
         change: &Change,
-        done: &Result<Made, EngineError>,
+        done: &Result<Created, EngineError>,
     ) -> Result<(), EngineError> {
         let Described { event, mut data } = described;
         data.retain(|field, value| intent.said.get(field) != Some(value));
@@ -220,7 +222,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     /// The change is not made if its intent cannot be logged.
-    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Created, EngineError> {
         let described = self.describe(change, |container| self.of_container(container), |it| self.of_network(it));
         let busy = Busy::with(&self.busy);
         let done = match self.intent(described.clone()).await {

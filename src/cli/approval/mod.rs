@@ -6,8 +6,8 @@
 //!
 //! [`Proposal`]: moat_spec::Proposal
 
+mod check;
 mod first;
-mod judge;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use super::unapproved::Unapproved;
 use crate::local::approval::Approval;
 use crate::ui::render::plan::Withheld;
 use crate::ui::terminal::ask;
-pub use judge::{Asks, Judge, Verdict};
+pub use check::{ApprovalCheck, Asks, Verdict};
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
@@ -74,14 +74,14 @@ impl ApprovalArgs {
         engine: &Docker,
         record: &Record<'_>,
     ) -> Result<Vec<Agent>, CliError> {
-        let judge = Judge::new(engine);
-        let mut judged = Vec::with_capacity(agents.len());
+        let check = ApprovalCheck::new(engine);
+        let mut checked = Vec::with_capacity(agents.len());
         for agent in agents {
-            judged.push(judge.judge(agent).await?);
+            checked.push(check.check(agent).await?);
         }
-        self.settle(&judged, session, record)?;
-        let mut passed = Vec::with_capacity(judged.len());
-        for (agent, verdict) in judged {
+        self.settle(&checked, session, record)?;
+        let mut passed = Vec::with_capacity(checked.len());
+        for (agent, verdict) in checked {
             let is_named = self.names(&agent, &verdict);
             passed.push(complete(agent, &verdict, is_named).await?);
         }
@@ -99,10 +99,10 @@ impl ApprovalArgs {
         engine: &Docker,
         record: &Record<'_>,
     ) -> Result<Agent, CliError> {
-        let judged = Judge::new(engine).judge(agent).await?;
-        self.settle(std::slice::from_ref(&judged), session, record)?;
-        let is_named = self.names(&judged.0, &judged.1);
-        complete(judged.0, &judged.1, is_named).await
+        let checked = ApprovalCheck::new(engine).check(agent).await?;
+        self.settle(std::slice::from_ref(&checked), session, record)?;
+        let is_named = self.names(&checked.0, &checked.1);
+        complete(checked.0, &checked.1, is_named).await
     }
 
     /// Returns whether the user has approved the proposal explicitly, not by a first apply.
@@ -123,17 +123,17 @@ impl ApprovalArgs {
         record: &Record<'_>,
         asks: bool,
     ) -> Result<(), CliError> {
-        let judge = Judge::new(engine);
-        let mut judged = Vec::with_capacity(agents.len());
+        let check = ApprovalCheck::new(engine);
+        let mut checked = Vec::with_capacity(agents.len());
         for agent in agents {
-            let (agent, verdict) = judge.judge(agent.clone()).await?;
+            let (agent, verdict) = check.check(agent.clone()).await?;
             let is_given = |asks: &Asks| self.of(&asks.of(&agent).digest).is_some();
             if asks || matches!(&verdict, Verdict::Asks(asks) if is_given(asks)) {
-                judged.push((agent, verdict));
+                checked.push((agent, verdict));
             }
         }
-        self.settle(&judged, session, record)?;
-        for (agent, verdict) in &judged {
+        self.settle(&checked, session, record)?;
+        for (agent, verdict) in &checked {
             if let Some(resolved) = &agent.resolved {
                 approve(&agent.graph.run, resolved, matches!(verdict, Verdict::Asks(_)))?;
             }
@@ -142,9 +142,9 @@ impl ApprovalArgs {
     }
 
     /// Obtains the missing approvals.
-    fn settle(&self, judged: &[(Agent, Verdict)], session: &Session, record: &Record<'_>) -> Result<(), CliError> {
+    fn settle(&self, checked: &[(Agent, Verdict)], session: &Session, record: &Record<'_>) -> Result<(), CliError> {
         let mut refused = Vec::new();
-        for (agent, verdict) in judged {
+        for (agent, verdict) in checked {
             let Verdict::Asks(asks) = verdict else { continue };
             let asks = asks.of(agent);
             match self.of(&asks.digest).or_else(|| asked(session, &asks)) {
@@ -178,7 +178,7 @@ pub async fn seen(agents: Vec<Agent>, engine: &Docker) -> Result<Vec<Agent>, Cli
 /// # Errors
 /// See [`seen`].
 pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> {
-    let (mut agent, verdict) = Judge::new(engine).judge(agent).await?;
+    let (mut agent, verdict) = ApprovalCheck::new(engine).check(agent).await?;
     agent.is_unseen = verdict != Verdict::Granted;
     let secrets = if agent.is_unseen { Secrets::Withhold } else { Secrets::Fetch };
     if let Verdict::Asks(asks) = &verdict {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::approval::{Judge, Verdict, approve, place};
+use crate::cli::approval::{ApprovalCheck, Verdict, approve, place};
 use crate::cli::args::specs::Specs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -54,10 +54,10 @@ async fn give(
     engine: &Docker,
     record: &Record<'_>,
 ) -> Result<Exit, CliError> {
-    let judge = Judge::new(engine);
+    let check = ApprovalCheck::new(engine);
     let mut all = Vec::new();
     for named in selection.agents() {
-        let (agent, verdict) = judge.judge(named.clone()).await?;
+        let (agent, verdict) = check.check(named.clone()).await?;
         let run = &named.graph.run;
         let Verdict::Asks(asks) = verdict else {
             if let Some(resolved) = &agent.resolved {

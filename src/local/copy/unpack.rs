@@ -24,7 +24,7 @@ pub struct Target {
 }
 
 /// A created directory. Its mode and time are set at the end, as a read-only mode would prevent further writes.
-struct Made {
+struct WrittenFolder {
     parts: Vec<OsString>,
     mode: u32,
     /// `None` if the archive has no time for it.
@@ -34,7 +34,7 @@ struct Made {
 struct Unpacking<'a> {
     to: &'a Target,
     copied: Copied,
-    made: Vec<Made>,
+    made: Vec<WrittenFolder>,
     /// The last used directory, as a cache: archives list trees directory by directory.
     last: Option<(Vec<OsString>, Folder)>,
 }
@@ -121,7 +121,7 @@ impl Unpacking<'_> {
         let is_new = folder.make(own).map_err(|source| CopyError::Write { path: path.clone(), source })?;
         if is_new {
             let (mode, modified) = (entry.header().mode().unwrap_or(0o755), entry.header().mtime().ok());
-            self.made.push(Made { parts: parts.to_vec(), mode, modified });
+            self.made.push(WrittenFolder { parts: parts.to_vec(), mode, modified });
             return Ok(());
         }
         let found = folder.stat(own).map_err(|source| CopyError::Write { path: path.clone(), source })?;
@@ -195,7 +195,7 @@ impl Unpacking<'_> {
                 let folder = here.as_ref().unwrap_or(&self.to.folder);
                 let refused = |source| CopyError::Write { path: self.path(&parts[..=depth]), source };
                 if folder.make(part).map_err(refused)? {
-                    self.made.push(Made { parts: parts[..=depth].to_vec(), mode: 0o755, modified: None });
+                    self.made.push(WrittenFolder { parts: parts[..=depth].to_vec(), mode: 0o755, modified: None });
                 }
                 here = Some(folder.enter(part).map_err(|source| self.not_entered(folder, &parts[..=depth], source))?);
             }

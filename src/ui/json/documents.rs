@@ -21,7 +21,7 @@ struct Page<'a> {
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+struct ImageDocument<'a> {
     run: &'a str,
     agent: &'a str,
     /// `None` if the spec names an image and none is built.
@@ -71,7 +71,7 @@ pub fn page(command: Option<&str>, page: &str) -> String {
 pub fn image(graph: &Graph, made: Option<(&ImageRef, &str)>) -> String {
     let (run, agent) = (graph.run.id.as_str(), graph.run.agent.as_str());
     let (image, dockerfile) = made.unzip();
-    encode::json(&Made { run, agent, image, dockerfile })
+    encode::json(&ImageDocument { run, agent, image, dockerfile })
 }
 
 pub fn written(file: &str, agent: &AgentName, image: Option<&str>) -> String {

@@ -17,9 +17,9 @@ fn used() -> Place {
 }
 
 /// Damages an existing log; returns the error.
-fn refused(spoil: impl FnOnce(&Place)) -> String {
+fn refused(damage: impl FnOnce(&Place)) -> String {
     let place = used();
-    spoil(&place);
+    damage(&place);
     let Err(error) = place.open() else { panic!("it is opened") };
     error.to_string().replace(&*place.path().to_string_lossy(), "/state")
 }

@@ -126,7 +126,7 @@ async fn a_missing_spec_removes_nothing_unless_requested() {
 #[tokio::test(start_paused = true)]
 async fn a_widening_is_held_until_it_is_approved() {
     let harness = Harness::new();
-    let needy = edited(pair(), |main| *main = part(Program::Needy));
+    let privileged = edited(pair(), |main| *main = part(Program::Privileged));
     let asks = || File::Held(vec!["mount /conf: path /etc".to_owned()]);
     harness
         .play(&pair(), async {
@@ -147,10 +147,10 @@ async fn a_widening_is_held_until_it_is_approved() {
             assert_eq!(harness.left(&pair()).await, "");
 
             // The approval changes no file of the spec.
-            harness.host.approve(&harness.spec, needy.graph());
+            harness.host.approve(&harness.spec, privileged.graph());
             harness.wakeups.wake(0, Trigger::Approval);
             assert_eq!(harness.after(MOMENT).await[0], "reloaded");
-            assert_eq!(harness.left(&needy).await, "");
+            assert_eq!(harness.left(&privileged).await, "");
             assert_eq!(harness.host.standing_of(&run()).held.len(), 0);
         })
         .await;
@@ -177,7 +177,7 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
     let harness = Harness::new();
     harness.play(&pair(), harness.begin()).await;
     harness.sim.forget();
-    let needy = edited(pair(), |main| *main = part(Program::Needy));
+    let privileged = edited(pair(), |main| *main = part(Program::Privileged));
     harness
         .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
             assert_eq!(harness.after(MOMENT).await, ["held: more"]);
@@ -185,10 +185,10 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
             harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
-            harness.host.approve(&harness.spec, needy.graph());
+            harness.host.approve(&harness.spec, privileged.graph());
             harness.wakeups.wake(0, Trigger::Approval);
             harness.after(MOMENT).await;
-            assert_eq!(harness.left(&needy).await, "");
+            assert_eq!(harness.left(&privileged).await, "");
         })
         .await;
 }

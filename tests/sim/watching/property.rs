@@ -34,7 +34,7 @@ pub struct Story {
 #[serde(rename_all = "kebab-case")]
 enum Act {
     Edit(Wanted),
-    Spoil,
+    BreakFile,
     Remove,
     Touch,
     Interfere(Interference),
@@ -45,7 +45,7 @@ enum Act {
 fn story() -> impl Strategy<Value = Story> {
     let act = prop_oneof![
         3 => strategy::wanted().prop_map(Act::Edit),
-        1 => Just(Act::Spoil),
+        1 => Just(Act::BreakFile),
         1 => Just(Act::Remove),
         1 => Just(Act::Touch),
         6 => strategy::interference().prop_map(Act::Interfere),
@@ -131,7 +131,7 @@ async fn play(story: &Story) -> Result<String, String> {
                         harness.edit(File::good(edited.graph()));
                     }
                     // An invalid spec does not change the desired state. It is noticed before the next edit.
-                    Act::Spoil => harness.edit(File::Bad),
+                    Act::BreakFile => harness.edit(File::Bad),
                     Act::Remove => harness.edit(File::Gone),
                     Act::Touch => harness.touch(),
                     Act::Interfere(interference) => {
@@ -188,13 +188,13 @@ impl Story {
     fn until_heard(&self) -> Duration {
         let reading = 2 * Duration::from_millis(self.reading_ms);
         let injected = |inject: &Injection| match inject {
-            Injection::EventsLost { .. } | Injection::Interfere { with: Interference::Sicken { .. } } => RESYNC,
+            Injection::EventsLost { .. } | Injection::Interfere { with: Interference::FailCheck { .. } } => RESYNC,
             Injection::Slow { ms } => HANGING.min(Duration::from_millis(*ms)),
             Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
         };
         let act = |nth: usize, act: &Act| match act {
-            Act::Interfere(Interference::Sicken { .. }) => RESYNC,
+            Act::Interfere(Interference::FailCheck { .. }) => RESYNC,
             Act::LoseEvents { ms } if self.is_hit_after(nth, *ms) => RESYNC,
             Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,

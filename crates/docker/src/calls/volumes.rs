@@ -12,7 +12,7 @@ use moat_model::engine::{Call, EngineError, Fault, VolumeCreate};
 /// The created or existing volume.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Made {
+struct CreatedVolume {
     labels: Option<BTreeMap<String, String>>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) async fn create(docker: &Docker, create: &VolumeCreate) -> Result<(),
         labels: Some(create.labels.clone().into_iter().collect::<HashMap<_, _>>()),
         ..Default::default()
     };
-    let made: Made = docker
+    let made: CreatedVolume = docker
         .post(Call::CreateVolume, "/volumes/create", &request)
         .await
         .map_err(|failure| failure.into_error(Call::CreateVolume))?;

@@ -23,11 +23,11 @@ pub(crate) struct Authority {
     /// One key for all hosts: it proves only that this is the gateway.
     key: KeyPair,
     pem: String,
-    made: Mutex<Made>,
+    made: Mutex<Issued>,
 }
 
 #[derive(Default)]
-struct Made {
+struct Issued {
     hosts: BTreeMap<HostName, Leaf>,
     uses: u64,
 }

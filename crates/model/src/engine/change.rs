@@ -121,7 +121,7 @@ pub enum Change<C = ContainerId, N = NetworkId> {
 
 /// What a change has created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Made {
+pub enum Created {
     Nothing,
     Network(NetworkId),
     /// By its name.

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::future::Future;
 
 pub use call::Call;
-pub use change::{Change, Made, Progress};
+pub use change::{Change, Created, Progress};
 pub use error::{Detail, EngineError, Fault};
 pub use notice::{Actor, EngineEvent, EventAction, Notice};
 pub use request::{
@@ -56,7 +56,7 @@ pub trait Engine {
         &self,
         change: &Change,
         progress: &dyn Fn(Progress<'_>),
-    ) -> impl Future<Output = Result<Made, EngineError>>;
+    ) -> impl Future<Output = Result<Created, EngineError>>;
 
     /// Runs a command in a running container, and waits for its exit.
     fn exec(

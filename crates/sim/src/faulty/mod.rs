@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
 use crate::interference::Interferer;
-use moat_model::engine::{Call, Change, Engine, EngineError, ExecOutput, Filter, Inspection, Made, Notice, Progress};
+use moat_model::engine::{
+    Call, Change, Created, Engine, EngineError, ExecOutput, Filter, Inspection, Notice, Progress,
+};
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
@@ -140,7 +142,7 @@ impl<E: Engine, O: Interferer> Engine for Faulty<E, O> {
         self.through(Call::RegistryDigest, self.engine.registry_digest(reference)).await
     }
 
-    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Created, EngineError> {
         self.through(change.call(), self.engine.change(change, progress)).await
     }
 
@@ -168,7 +170,7 @@ mod tests {
     use crate::sim::{Settings, Sim};
     use moat_model::engine::VolumeCreate;
 
-    async fn create_volume(engine: &impl Engine, name: &str) -> Result<Made, EngineError> {
+    async fn create_volume(engine: &impl Engine, name: &str) -> Result<Created, EngineError> {
         let labels = [("moat.run".to_owned(), "r".to_owned())].into();
         engine.change(&Change::CreateVolume(VolumeCreate { name: name.to_owned(), labels }), &|_| ()).await
     }

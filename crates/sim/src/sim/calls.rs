@@ -8,7 +8,7 @@ use super::Sim;
 use super::daemon::{Daemon, unreachable};
 use super::journal::Outcome;
 use moat_model::engine::call::Call;
-use moat_model::engine::{Change, Engine, EngineError, ExecOutput, Filter, Inspection, Made, Notice, Progress};
+use moat_model::engine::{Change, Created, Engine, EngineError, ExecOutput, Filter, Inspection, Notice, Progress};
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
@@ -140,7 +140,7 @@ impl Engine for Sim {
         self.call(Call::RegistryDigest, |_| reference.to_string(), |d| d.tell_registry_digest(reference)).await
     }
 
-    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Created, EngineError> {
         self.make(change, progress).await
     }
 

@@ -3,24 +3,24 @@
 use super::Sim;
 use super::calls::pause;
 use super::daemon::Daemon;
-use moat_model::engine::{Change, ContainerCreate, EngineError, ImageBuild, Made, Progress, PullProgress};
+use moat_model::engine::{Change, ContainerCreate, Created, EngineError, ImageBuild, Progress, PullProgress};
 use moat_model::resource::{ContainerId, ImageRef, Platform};
 
 /// The total bytes of a pull.
 const PULL_BYTES: u64 = 100 << 20;
 
 impl Sim {
-    pub(super) async fn make(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+    pub(super) async fn make(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Created, EngineError> {
         match change {
             Change::Pull { reference, platform } => {
                 return self.pull(change, reference, platform.as_ref(), progress).await;
             }
             Change::Build(build) => return self.build(change, build, progress).await,
             Change::CreateNetwork(create) => {
-                return self.quick(change, |d| d.create_network(create)).await.map(Made::Network);
+                return self.quick(change, |d| d.create_network(create)).await.map(Created::Network);
             }
             Change::CreateVolume(create) => {
-                let made = |()| Made::Volume(create.name.clone());
+                let made = |()| Created::Volume(create.name.clone());
                 return self.quick(change, |d| d.create_volume(create)).await.map(made);
             }
             Change::CreateContainer(create) => return self.create_container(change, create).await,
@@ -55,7 +55,7 @@ impl Sim {
             Change::Rename { container, name } => self.quick(change, |d| d.rename(container, name)).await,
             Change::RemoveContainer { container } => self.remove_container(change, container).await,
         }
-        .map(|()| Made::Nothing)
+        .map(|()| Created::Nothing)
     }
 
     /// A change that the engine makes immediately.
@@ -77,7 +77,7 @@ impl Sim {
         reference: &ImageRef,
         platform: Option<&Platform>,
         progress: &dyn Fn(Progress<'_>),
-    ) -> Result<Made, EngineError> {
+    ) -> Result<Created, EngineError> {
         let mut ticket = self.enter(change.call(), |d| d.subject(change)).await?;
         let known = self.now().registry.contains_key(reference);
         if known {
@@ -87,7 +87,7 @@ impl Sim {
         }
         // A pull is cancelled with its caller, so the image only appears at the end.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference, platform) };
-        ticket.leave(answer.map(|()| Made::Nothing))
+        ticket.leave(answer.map(|()| Created::Nothing))
     }
 
     async fn build(
@@ -95,22 +95,22 @@ impl Sim {
         change: &Change,
         build: &ImageBuild,
         progress: &dyn Fn(Progress<'_>),
-    ) -> Result<Made, EngineError> {
+    ) -> Result<Created, EngineError> {
         let mut ticket = self.enter(change.call(), |d| d.subject(change)).await?;
         progress(Progress::Step("Step 1/1 : FROM"));
         pause(ticket.half).await;
         // As with a pull: a build is cancelled with its caller.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().build(build) };
-        ticket.leave(answer.map(|()| Made::Nothing))
+        ticket.leave(answer.map(|()| Created::Nothing))
     }
 
-    async fn create_container(&self, change: &Change, create: &ContainerCreate) -> Result<Made, EngineError> {
+    async fn create_container(&self, change: &Change, create: &ContainerCreate) -> Result<Created, EngineError> {
         let begin = |d: &mut Daemon| {
             let takes = d.latencies.create_container / 2;
             d.create_container(create, takes)
         };
         let end = |d: &mut Daemon, id: ContainerId| d.container(&id).map(|_| id.clone());
-        self.long_call(change.call(), |d| d.subject(change), begin, end).await.map(Made::Container)
+        self.long_call(change.call(), |d| d.subject(change), begin, end).await.map(Created::Container)
     }
 
     async fn remove_container(&self, change: &Change, container: &ContainerId) -> Result<(), EngineError> {

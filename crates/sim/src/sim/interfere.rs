@@ -93,7 +93,7 @@ impl Daemon {
                     is_new
                 })
             }
-            Interference::Sicken { container } => self.with_container(container, |c| {
+            Interference::FailCheck { container } => self.with_container(container, |c| {
                 c.sick |= c.lives();
                 c.lives()
             }),

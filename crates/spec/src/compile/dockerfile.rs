@@ -56,8 +56,8 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     };
     // From here on the order in the spec has no meaning, and must not change the image.
     // What needs another dependency is installed after it.
-    let is_needy = |name: &str| chosen.iter().any(|it| it.capability == name && !it.needs.is_empty());
-    installs.sort_by_key(|(name, _)| (is_needy(name), *name));
+    let has_needs = |name: &str| chosen.iter().any(|it| it.capability == name && !it.needs.is_empty());
+    installs.sort_by_key(|(name, _)| (has_needs(name), *name));
     let mut text = String::from("# Made by moat from the dependencies of the spec; `moat image` shows it.\n");
     line(&mut text, &format!("FROM {base}"));
     // A package that asks questions would wait forever.

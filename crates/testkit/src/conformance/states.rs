@@ -159,7 +159,7 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
 pub async fn e39_the_check_of_an_image_counts_unless_it_is_off(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
-    let mut create = container_create(world, "asked", Program::Unwell, &net);
+    let mut create = container_create(world, "asked", Program::Unhealthy, &net);
     let id = engine.create_container(&create).await.expect("a container");
     engine.start(&id).await.expect("a start");
     let inspection = engine.inspect(&id).await.expect("an answer");
@@ -167,7 +167,7 @@ pub async fn e39_the_check_of_an_image_counts_unless_it_is_off(world: &impl Worl
     let check = inspection.check.expect("a check");
     assert_ne!(engine.exec(&id, &check).await.expect("an answer").exit_code, 0, "{check:?}");
 
-    create = container_create(world, "unasked", Program::Unwell, &net);
+    create = container_create(world, "unasked", Program::Unhealthy, &net);
     create.config.image_check = ImageCheck::Off;
     let id = engine.create_container(&create).await.expect("a container");
     engine.start(&id).await.expect("a start");

@@ -60,7 +60,7 @@ pub enum Program {
     /// Does not exist.
     Missing,
     /// Runs until it is asked to stop; its image has a health check, which says no.
-    Unwell,
+    Unhealthy,
 }
 
 pub const NEEDED_FILE: &str = "/opt/deep/conf";

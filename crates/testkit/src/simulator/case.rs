@@ -90,7 +90,7 @@ pub enum Program {
     /// Ready after a while, and slow to stop.
     Slow,
     /// Needs a file that is uploaded, and privilege.
-    Needy,
+    Privileged,
     /// Locks its volume.
     Database,
     /// Has no probe.
@@ -102,7 +102,7 @@ pub enum Program {
     /// Runs, and never becomes ready.
     Hangs,
     /// The same, shown only by its image's check.
-    Unwell,
+    Unhealthy,
     /// Cannot be started.
     Broken,
     /// A command that exits with 0.
@@ -112,13 +112,13 @@ pub enum Program {
 pub const PROGRAMS: [Program; 11] = [
     Program::Quick,
     Program::Slow,
-    Program::Needy,
+    Program::Privileged,
     Program::Database,
     Program::Silent,
     Program::Dies,
     Program::Crashes,
     Program::Hangs,
-    Program::Unwell,
+    Program::Unhealthy,
     Program::Broken,
     Program::Ends,
 ];
@@ -126,7 +126,7 @@ pub const PROGRAMS: [Program; 11] = [
 /// The bound on calls in flight that the executor promises.
 pub const MAX_IN_FLIGHT: usize = 16;
 
-const FILE: &str = "/etc/needy.conf";
+const FILE: &str = "/etc/privileged.conf";
 const DATA: &str = "/data";
 
 impl Program {
@@ -138,7 +138,7 @@ impl Program {
         match self {
             Self::Quick | Self::Silent => Behaviour::default(),
             Self::Slow => Behaviour { boot_ms: 700, stop_ms: 1500, ..Behaviour::default() },
-            Self::Needy => Behaviour {
+            Self::Privileged => Behaviour {
                 boot_ms: 120,
                 needs_privilege: true,
                 needs_files: vec![FILE.to_owned()],
@@ -155,7 +155,7 @@ impl Program {
             Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
             Self::Crashes => Behaviour::exits_after(Duration::from_millis(80), 7),
             Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
-            Self::Unwell => Behaviour { never_ready: true, has_check: true, ..Behaviour::default() },
+            Self::Unhealthy => Behaviour { never_ready: true, has_check: true, ..Behaviour::default() },
             Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
             Self::Ends => Behaviour { boot_ms: 20, ..Behaviour::exits_after(Duration::from_millis(110), 0) },
         }
@@ -250,16 +250,16 @@ impl Wanted {
 
 impl Part {
     fn node(&self, name: &str, platform: Option<Platform>) -> Node {
-        let needy = self.program == Program::Needy;
+        let privileged = self.program == Program::Privileged;
         let file = FileConfig { path: FILE.to_owned(), mode: 0o644, content: format!("version {}", self.version) };
         let command = vec!["probe".to_owned()];
         let config = ContainerConfig {
             env: [("VERSION".to_owned(), self.version.to_string())].into(),
             hostname: Some(name.to_owned()),
-            privileged: needy,
+            privileged,
             init: true,
             mounts: if self.volume { vec![Mount::volume(volume_id(name), DATA)] } else { vec![] },
-            files: if needy { vec![file] } else { Vec::new() },
+            files: if privileged { vec![file] } else { Vec::new() },
             restart: if self.mortal { RestartPolicy::No } else { RestartPolicy::UnlessStopped },
             stop_timeout: Some(3),
             platform,
@@ -273,7 +273,9 @@ impl Part {
         let probe = match self.program {
             Program::Silent => Probe::Running { settle: Duration::from_millis(30), check: None },
             Program::Crashes => Probe::Running { settle: Duration::from_secs(1), check: None },
-            Program::Unwell => Probe::Running { settle: Duration::from_secs(1), check: Some(Duration::from_secs(10)) },
+            Program::Unhealthy => {
+                Probe::Running { settle: Duration::from_secs(1), check: Some(Duration::from_secs(10)) }
+            }
             // As long as a service of moat's own gets.
             Program::Database => {
                 Probe::Exec { command, interval, timeout: Duration::from_secs(60), settle: Duration::ZERO }

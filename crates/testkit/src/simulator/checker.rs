@@ -17,17 +17,17 @@ use super::verdict::differs_in_place;
 /// `consent`: volumes may be removed.
 pub fn accepts(graph: &Graph, observed: &Observed, plan: &Plan, consent: bool) -> Result<(), String> {
     is_sound(plan)?;
-    let judge = Judge { graph, observed, plan, before: closure(plan) };
+    let check = PlanCheck { graph, observed, plan, before: closure(plan) };
     for operation in &plan.operations {
-        judge.operation(operation, consent).map_err(|why| format!("{operation}: {why}"))?;
+        check.operation(operation, consent).map_err(|why| format!("{operation}: {why}"))?;
     }
-    judge.every_resource_is_provided()?;
-    gateway::is_complete(graph, observed, plan, &judge.before)?;
-    judge.no_surplus_stays(consent)?;
-    judge.names_stay_unique()
+    check.every_resource_is_provided()?;
+    gateway::is_complete(graph, observed, plan, &check.before)?;
+    check.no_surplus_stays(consent)?;
+    check.names_stay_unique()
 }
 
-struct Judge<'a> {
+struct PlanCheck<'a> {
     graph: &'a Graph,
     observed: &'a Observed,
     plan: &'a Plan,
@@ -35,7 +35,7 @@ struct Judge<'a> {
     before: Vec<BTreeSet<OpId>>,
 }
 
-impl Judge<'_> {
+impl PlanCheck<'_> {
     #[expect(clippy::too_many_lines, reason = "one arm for each action, and each arm is short")]
     fn operation(&self, operation: &Operation, consent: bool) -> Result<(), String> {
         if let Some(known) = known_container(operation) {

@@ -32,7 +32,7 @@ pub fn bad_case() -> impl Strategy<Value = Case> {
         Just(Program::Broken),
         Just(Program::Dies),
         Just(Program::Crashes),
-        Just(Program::Unwell),
+        Just(Program::Unhealthy),
     ];
     (option::of(wanted()), wanted(), bad, any::<prop::sample::Index>(), any::<bool>()).prop_map(
         |(before, mut wanted, bad, which, old_engine)| {
@@ -106,7 +106,7 @@ fn part() -> impl Strategy<Value = Part> {
     let program = prop_oneof![
         Just(Program::Quick),
         Just(Program::Slow),
-        Just(Program::Needy),
+        Just(Program::Privileged),
         Just(Program::Database),
         Just(Program::Silent),
     ];
@@ -159,14 +159,15 @@ pub fn container() -> impl Strategy<Value = String> {
 
 pub fn interference() -> impl Strategy<Value = Interference> {
     let volume = || prop_oneof![Just("volume/buildkit-data"), Just("volume/db-data"), Just("volume/main-data")];
-    let image = || prop_oneof![Just("quick:1"), Just("slow:1"), Just("needy:1"), Just("database:1"), Just("silent:1")];
+    let image =
+        || prop_oneof![Just("quick:1"), Just("slow:1"), Just("privileged:1"), Just("database:1"), Just("silent:1")];
     prop_oneof![
         container().prop_map(|container| Interference::Kill { container }),
         (container(), 0..3_i64).prop_map(|(container, code)| Interference::Die { container, code }),
         container().prop_map(|container| Interference::Stop { container }),
         container().prop_map(|container| Interference::Start { container }),
         container().prop_map(|container| Interference::Pause { container }),
-        container().prop_map(|container| Interference::Sicken { container }),
+        container().prop_map(|container| Interference::FailCheck { container }),
         container().prop_map(|container| Interference::RemoveContainer { container }),
         container().prop_map(|container| Interference::RenameContainer { container, to: "renamed".to_owned() }),
         container().prop_map(|container| Interference::Disconnect { container }),

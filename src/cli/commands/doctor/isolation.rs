@@ -178,13 +178,13 @@ mod tests {
     const ROOTLESS: &str = "name=rootless";
 
     /// Every problem has a remedy.
-    fn judged(check: &Check) -> Verdict {
+    fn verdict_of(check: &Check) -> Verdict {
         assert_eq!(check.hint.is_some(), check.verdict == Care, "{check:?}");
         check.verdict
     }
 
     #[test]
-    fn kernels_are_judged_by_version() {
+    fn kernels_are_checked_by_version() {
         for (version, expected) in [
             ("6.18.44-fc", Good),
             ("5.11.0", Good),
@@ -194,7 +194,7 @@ mod tests {
             ("", Unknown),
         ] {
             let info = Info { kernel_version: version.to_owned(), ..info(STOCK) };
-            assert_eq!(judged(&kernel(&info)), expected, "{version}");
+            assert_eq!(verdict_of(&kernel(&info)), expected, "{version}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
         ] {
             let host = HostFiles { is_here, setting, ..HostFiles::default() };
             let check = namespaces(&info(option), &host);
-            assert_eq!(judged(&check), expected, "{option} {setting:?}");
+            assert_eq!(verdict_of(&check), expected, "{option} {setting:?}");
             assert_eq!(check.hint.is_some_and(|it| it.contains("apparmor_restrict")), expected == Care);
         }
     }
@@ -243,7 +243,7 @@ mod tests {
                 owner: Some(1000),
                 ..HostFiles::default()
             };
-            assert_eq!(judged(&ranges(info, &host)), expected, "{subuid}{subgid}{:?}", info.security_options);
+            assert_eq!(verdict_of(&ranges(info, &host)), expected, "{subuid}{subgid}{:?}", info.security_options);
         }
         assert_eq!(ranges(&info(ROOTLESS), &HostFiles::default()).verdict, Unknown);
     }
@@ -261,7 +261,7 @@ mod tests {
         ] {
             let host = HostFiles { controllers: controllers.map(str::to_owned), ..HostFiles::default() };
             let check = delegation(info, &host);
-            assert_eq!(judged(&check), expected, "{check:?}");
+            assert_eq!(verdict_of(&check), expected, "{check:?}");
             assert!(check.found.contains(part), "{check:?}");
         }
     }

@@ -173,7 +173,7 @@ mod tests {
         ["version", "privileged", "cgroup", "limits", "storage", "logs", "ports", "forwarding", "names", "policy"];
 
     #[test]
-    fn engine_properties_are_judged() {
+    fn engine_properties_are_checked() {
         let unknown = Host::default();
         let open = Host { forward_policy: Some("ACCEPT".to_owned()), resolver_is_local: Some(true) };
         let closed = Host { forward_policy: Some("DROP".to_owned()), resolver_is_local: Some(false) };

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
-use crate::cli::approval::{Judge, Verdict, complete};
+use crate::cli::approval::{ApprovalCheck, Verdict, complete};
 use crate::cli::blocking::run_blocking;
 use crate::cli::capabilities::FOLDER;
 use crate::cli::environment::SIZE_MAX;
@@ -46,7 +46,7 @@ pub async fn again(spec: &Path, run: &Run, engine: &Docker, allow: bool, colour:
     let read = match agents {
         Ok(agents) => match of_run(agents, run) {
             Some(agent) if agent.graph.run.id != run.id => Ok(Read::Another(agent.graph.run)),
-            Some(agent) => judged(agent, engine, allow, &mut inputs).await,
+            Some(agent) => checked(agent, engine, allow, &mut inputs).await,
             None => Ok(Read::Gone),
         },
         Err(errors) if spec_is_gone(&errors) => Ok(Read::Gone),
@@ -57,9 +57,9 @@ pub async fn again(spec: &Path, run: &Run, engine: &Docker, allow: bool, colour:
     (Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }, mounted)
 }
 
-/// Judges a reloaded agent, and fetches its secrets if it is approved.
-async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs) -> Result<Read, CliError> {
-    let (agent, verdict) = Judge::new(engine).judge(agent).await?;
+/// Checks a reloaded agent, and fetches its secrets if it is approved.
+async fn checked(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs) -> Result<Read, CliError> {
+    let (agent, verdict) = ApprovalCheck::new(engine).check(agent).await?;
     let (agent, read) = match &verdict {
         Verdict::Asks(asks) if !allow => {
             let asks = asks.of(&agent).asks;

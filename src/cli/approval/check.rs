@@ -20,8 +20,8 @@ use moat_model::resource::label::Ownership;
 use moat_spec::Proposal;
 use moat_spec::proposal::{Change, widening};
 
-/// Judges proposals for one engine.
-pub struct Judge<'a> {
+/// Compares proposals with the approvals known on one engine.
+pub struct ApprovalCheck<'a> {
     engine: &'a Docker,
     dir: Option<PathBuf>,
 }
@@ -53,16 +53,16 @@ struct Known {
 /// The prefix of keys about the build.
 const BUILD: &str = "build.";
 
-impl<'a> Judge<'a> {
+impl<'a> ApprovalCheck<'a> {
     pub fn new(engine: &'a Docker) -> Self {
         Self { engine, dir: state_directory() }
     }
 
-    /// Judges an agent, after choosing its isolation, and reads its build context if that is allowed.
+    /// Checks an agent, after choosing its isolation, and reads its build context if that is allowed.
     ///
     /// # Errors
     /// If the engine does not respond or cannot carry the isolation, or the build context cannot be read.
-    pub async fn judge(&self, mut agent: Agent) -> Result<(Agent, Verdict), CliError> {
+    pub async fn check(&self, mut agent: Agent) -> Result<(Agent, Verdict), CliError> {
         let Some(mut resolved) = agent.resolved.clone() else { return Ok((agent, Verdict::Granted)) };
         if resolved.needs_host() {
             let mut settled = (*resolved).clone();
