@@ -3,11 +3,10 @@
 //!     make bench                          # on the lab's engine
 //!     cargo bench --bench race            # on the engine of DOCKER_HOST (a unix socket)
 //!
-//! There are two sandboxes. `docker:dind` is the main case: network, volumes, a `BuildKit` sidecar that is ready before
-//! the main container starts, and a main container with a Docker daemon that is ready at the end. Nearly all of the time
-//! is spent by the programs in the containers, equally for all contestants. The same with a network policy has a gateway, and
-//! a proof at the end. `plain` is a network and an idle container,
-//! and shows the overhead of the tools.
+//! There are two sandboxes. `docker:dind` is the main case: network, volumes, and a `BuildKit` sidecar and a main container
+//! whose daemons are ready at the end. Nearly all of the time is spent by the programs in the containers, equally for all
+//! contestants. With a network policy, it also has a gateway, and a proof at the end. `plain` is a network and an idle
+//! container, and shows the overhead of the tools.
 //!
 //! The contestants take turns, so that other load on the machine affects them equally; medians are compared.
 //!

@@ -1,4 +1,4 @@
-//! The settings of this machine's kernel that keep users from making user namespaces.
+//! The settings of this machine's kernel that keep users from creating user namespaces.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ const SETTINGS: &[Setting] = &[
     Setting {
         path: "kernel/unprivileged_userns_clone",
         value: "0",
-        message: "only root can make user namespaces (`kernel.unprivileged_userns_clone` is 0)",
+        message: "only root can create user namespaces (`kernel.unprivileged_userns_clone` is 0)",
         hint: "run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
     },
     // Ubuntu 23.10 and newer.

@@ -54,7 +54,7 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
     if matches!(answer.exit_code, 126 | 127) {
         // A container of an earlier version of moat.
         let hint = Some("`moat apply` updates the sandbox".to_owned());
-        return Some(refused("the container lacks the check".to_owned(), hint));
+        return Some(refused("the container has no test of builds".to_owned(), hint));
     }
     let version = answer.output.lines().find_map(|line| line.strip_prefix("version "));
     Some(match version.map(str::trim) {

@@ -148,7 +148,7 @@ pub fn is_ready(result: &Attempted, digest: &str) -> Result<(), Proof> {
         Attempted::Untried(text) => Err(Proof::Untried(text.clone())),
         Attempted::Unresolved(_) => fails(
             format!("`{READY}` has no address in the sandbox: the engine does not pass names to the gateway"),
-            "Docker 25.0.5 to 26.1.2 do not on internal networks: use another version (`moat doctor`)",
+            "Docker 25.0.5 to 26.1.2 pass none on internal networks: use another version (`moat doctor`)",
         ),
         Attempted::Reached | Attempted::Unreachable(_) => {
             fails(format!("the gateway does not answer for `{READY}`"), "`moat logs -c gateway` shows its output")
@@ -162,7 +162,7 @@ pub fn is_denied(result: &Attempted) -> Result<(), Proof> {
         Attempted::Answered(403, _) => Ok(()),
         Attempted::Untried(text) => Err(Proof::Untried(text.clone())),
         Attempted::Answered(status, _) => {
-            let hint = "something else than the gateway answers: `moat net verify` shows what is reached";
+            let hint = "not the gateway but another server answers: `moat net verify` shows what is reached";
             fails(format!("`{DENIED}` is answered with {status} instead of 403"), hint)
         }
         Attempted::Unresolved(_) | Attempted::Reached | Attempted::Unreachable(_) => {

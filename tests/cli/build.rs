@@ -154,13 +154,13 @@ fn build_secrets_need_a_source() {
               |
               = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
 
-            error: `build.ssh` is not supported: moat gives an SSH agent to no build
+            error: `build.ssh` is not supported: builds have no access to an SSH agent
              --> agent.yaml:2:48
               |
             2 | build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}
               |                                                ^^^
               |
-              = help: pass a key that is only for this under `build.secrets`
+              = help: pass a key for this purpose only under `build.secrets`
 
             error: `build.additional_contexts` is not supported: the engine's API takes one context
              --> agent.yaml:2:62

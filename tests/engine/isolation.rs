@@ -1,4 +1,4 @@
-//! The story of a sandbox without rights on the host: builds, containers, compose, ports, services and workspaces.
+//! A sandbox without rights on the host: builds, containers, compose, ports, services and workspaces.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +70,7 @@ fn the_workspace_is_writable_for_main_and_its_containers() {
     assert_eq!(fs::read_to_string(folder.join("inner")).expect("a file"), "main\n");
 }
 
-// `moat init` in a folder of the usual user, and the story of the README with it.
+// `moat init` in a folder of the usual user, and the example of the README with it.
 #[test]
 fn the_first_spec_of_a_user_is_isolated() {
     let sandbox = Sandbox::new("image: busybox\n");

@@ -1,4 +1,4 @@
-//! A short suite for every kind of engine that the lab can start: the story of the README, repairs, limits, moved tags.
+//! A short suite for every kind of engine that the lab can start: the example of the README, repairs, limits, moved tags.
 //!
 //! What an engine cannot do is tested as well: the failure, and that it leaves nothing behind.
 

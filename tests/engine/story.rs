@@ -1,4 +1,4 @@
-//! The story of the README, from apply to destroy, with each promise checked from outside.
+//! The example of the README, from apply to destroy, with each promise checked from outside.
 
 use expect_test::expect;
 use serde_json::{Value, json};

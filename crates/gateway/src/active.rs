@@ -109,7 +109,7 @@ pub(crate) async fn revoked(rules: &mut watch::Receiver<Arc<Active>>, name: &Hos
 fn read(path: &PathBuf) -> Result<Policy, String> {
     let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > POLICY_MAX as u64 {
-        return Err(format!("the file has {size} bytes; {POLICY_MAX} are possible"));
+        return Err(format!("the file has {size} bytes; the maximum is {POLICY_MAX}"));
     }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     Policy::from_json(&text).map_err(|error| error.to_string())

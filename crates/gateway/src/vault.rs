@@ -87,7 +87,7 @@ pub(crate) enum Refused {
     Unknown(GrantName),
     #[error("the value of the grant `{0}` cannot be a header: it is empty, too long, or has spaces or line breaks")]
     Unusable(GrantName),
-    #[error("cannot keep that a grant is revoked: {0}")]
+    #[error("cannot store the revocation of a grant: {0}")]
     Write(#[from] io::Error),
 }
 
@@ -173,7 +173,7 @@ impl Vault {
         let mut revoked = self.revoked();
         let left = revoked.iter().filter(|name| has(name)).cloned().collect();
         if let Err(error) = self.keep(&mut revoked, left) {
-            tracing::warn!("cannot forget revoked grants: {error}");
+            tracing::warn!("cannot remove revocations: {error}");
         }
     }
 

@@ -42,7 +42,7 @@ struct Row {
 /// Why a text is no policy.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadablePolicy {
-    #[error("the policy has {0} bytes; {POLICY_MAX} are possible")]
+    #[error("the policy has {0} bytes; the maximum is {POLICY_MAX}")]
     TooLarge(usize),
     #[error("the policy is not readable: {0}")]
     Syntax(#[from] serde_json::Error),

@@ -21,7 +21,7 @@ pub struct HostName(String);
 pub enum InvalidName {
     #[error("the host name is empty")]
     Empty,
-    #[error("the host name has {0} bytes; {NAME_MAX} are possible")]
+    #[error("the host name has {0} bytes; the maximum is {NAME_MAX}")]
     TooLong(usize),
     #[error("`{0}` is an address, not a host name")]
     Address(String),

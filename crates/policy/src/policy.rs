@@ -57,7 +57,7 @@ pub enum InvalidPolicy {
     RuleAndHost { port: Port, rule: usize },
     #[error("port 53 is the gateway's own")]
     DnsPort,
-    #[error("{0} rules; {RULES_MAX} are possible")]
+    #[error("{0} rules; the maximum is {RULES_MAX}")]
     TooMany(usize),
     #[error("`{rule}`: {why}")]
     Requests { rule: String, why: InvalidRequest },

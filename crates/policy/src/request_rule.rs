@@ -46,7 +46,7 @@ pub enum InvalidRequest {
     Path(#[from] InvalidPath),
     #[error("a list of rules for requests cannot be empty")]
     Empty,
-    #[error("only requests on ports 80 and 443 can be told apart")]
+    #[error("rules for requests are possible only on ports 80 and 443")]
     Port,
 }
 

@@ -67,6 +67,6 @@ pub enum CacheRetention {
     Keep,
     /// A destroy removes it.
     Discard,
-    /// As `Discard`, and it is apart from a cache that was kept before.
+    /// As `Discard`, and the cache starts empty; a kept cache stays unused.
     Run,
 }

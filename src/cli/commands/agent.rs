@@ -29,9 +29,9 @@ use moat_spec::{AgentPart, Capabilities, Capability, NOTE_MARK, agent_template, 
 
 /// Start a coding agent in the sandbox
 ///
-/// Applies the nearest `agent.yaml`, or creates one for this folder, and runs the agent with the streams of this terminal.
-/// Everything after NAME is for the agent, so options of moat come first. A shorter form of `moat agent claude` is
-/// `moat claude`. `moat deps` lists the agents; your own are found by this command.
+/// Applies the nearest `agent.yaml`, or creates one for this folder, and runs the agent on this terminal. Arguments after
+/// NAME are passed to the agent, so options of moat must precede NAME. `moat claude` is short for `moat agent claude`; your
+/// own agents need the long form. `moat deps` lists the agents.
 #[derive(Debug, Args)]
 #[command(override_usage = "moat agent [OPTIONS] <NAME> [ARGS]...")]
 pub struct AgentCommand {

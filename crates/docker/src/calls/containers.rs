@@ -155,7 +155,7 @@ pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
     // The compiler and the command line have checked it; this holds also if one of them is wrong.
     if create.config.opens_host() && !capacity.maps_users {
         let message =
-            format!("`{}` would have the Docker host: its root is the host's, and sees all system paths", create.name);
+            format!("`{}` would run as the host's root without masked system paths, with access to it", create.name);
         return Err(
             EngineError::new(Fault::Refused, message).hint("the engine must map users: see `moat explain isolation`")
         );

@@ -1,4 +1,4 @@
-//! The body of a client's request, which is read to its end also when nobody wants it.
+//! The body of a client's request, which is read to its end even if the answer does not depend on it.
 //!
 //! A refusal is sent before the client has sent its body. If the body were dropped then, HTTP/2 would reset the stream and
 //! HTTP/1.1 close the connection, and a client that still sends may report that instead of the refusal (curl 7.88, and git

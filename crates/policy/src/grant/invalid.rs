@@ -11,7 +11,7 @@ pub enum InvalidGrant {
     Name(String),
     #[error("unknown grant `{name}`")]
     Unknown { name: String, similar: Option<&'static str> },
-    #[error("the grant `{0}` leads to no host")]
+    #[error("the grant `{0}` has no host")]
     NoHost(GrantName),
     #[error("the grant `{0}` has no option `repos`")]
     NoRepositories(&'static str),
@@ -19,11 +19,11 @@ pub enum InvalidGrant {
     NoWrite(&'static str),
     #[error("`{0}` is not a repository")]
     Repository(String),
-    #[error("a credential goes out over TLS only, unlike `{0}`")]
+    #[error("a credential is sent over TLS only, not to `{0}`")]
     Port(String),
     #[error("the requests to `{0}` must be a list of what is allowed")]
     Requests(String),
-    #[error("the placeholder cannot be used")]
+    #[error("the placeholder is not valid")]
     Placeholder,
     #[error(transparent)]
     Format(#[from] InvalidFormat),

@@ -28,7 +28,7 @@ fn addresses(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let sidecars = chosen.iter().map(|capability| capability.sidecars.len()).sum::<usize>();
     let count = 1 + sidecars + spec.services.len();
     (spec.network.egress.is_some() && count > GATEWAY_CONTAINERS_MAX).then(|| {
-        let message = format!("{count} containers, and a network with a policy has room for {GATEWAY_CONTAINERS_MAX}");
+        let message = format!("{count} containers; a network with a policy has at most {GATEWAY_CONTAINERS_MAX}");
         Diagnostic::error(spec.place_of_key("services"), message)
             .hint("remove services, or run some of them inside with `docker:dind`")
     })

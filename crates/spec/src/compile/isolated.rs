@@ -68,7 +68,7 @@ pub(super) fn unprotected(spec: &Spec, nodes: &[Node]) -> Vec<Diagnostic> {
             return None;
         }
         let name = quoted(&node.id.to_string());
-        let message = format!("{name} would run as root without masked system paths, which gives it the Docker host");
+        let message = format!("{name} would run as root without masked system paths, with access to the Docker host");
         let hint = "set a number other than 0 as its `user` in the capability, or remove `systempaths=unconfined`";
         Some(Diagnostic::error(spec.place("dependencies"), message).hint(hint))
     };

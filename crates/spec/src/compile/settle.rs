@@ -91,7 +91,7 @@ fn fault(spec: &Spec, host: &Host) -> Option<Diagnostic> {
             "use `isolation: rootless`; or set `userns-remap` in the engine's daemon.json".to_owned(),
         ),
         (Isolation::Rootless, Users::Remapped | Users::Rootless) => error(
-            format!("{name} does not work here: {}, and none is left for namespaces inside", reason(host)),
+            format!("{name} does not work here: {}, so no users are left for namespaces inside", reason(host)),
             "use `isolation: mapped`, or `auto`".to_owned(),
         ),
         (Isolation::Rootless, Users::Same) => {
@@ -102,7 +102,7 @@ fn fault(spec: &Spec, host: &Host) -> Option<Diagnostic> {
             let old = version(&host.kernel).filter(|it| spec.auto.is_some() && *it < KERNEL_MIN);
             old.and_then(|_| {
                 error(
-                    format!("{name} does not work here: the kernel is {}, and 5.11 is the first to suit", host.kernel),
+                    format!("{name} does not work here: the kernel is {}, and 5.11 or newer is needed", host.kernel),
                     "use a newer kernel; if yours mounts overlay in user namespaces, write `isolation: rootless`"
                         .to_owned(),
                 )
@@ -192,10 +192,10 @@ mod tests {
         for (isolation, host, expected) in [
             ("mapped", host(Users::Same), "`isolation: mapped` needs an engine that maps users"),
             ("rootless", host(Users::Remapped), "use `isolation: mapped`, or `auto`"),
-            ("rootless", host(Users::Rootless), "the engine is rootless, and none is left"),
+            ("rootless", host(Users::Rootless), "the engine is rootless, so no users are left"),
             ("rootless", closed.clone(), "the kernel allows no user namespaces"),
             ("auto", closed, "`isolation: auto` (rootless) does not work here: the kernel allows no"),
-            ("auto", old.clone(), "5.11 is the first to suit"),
+            ("auto", old.clone(), "5.11 or newer is needed"),
         ] {
             let found = settled(&format!("isolation: {isolation}\n{DIND}"), &host).expect_err(isolation);
             assert!(found.contains(expected), "{isolation}: {found}");

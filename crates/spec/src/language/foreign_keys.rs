@@ -26,7 +26,8 @@ const fn ignored(path: &'static str, reason: &'static str) -> ForeignKey {
     ForeignKey { path, handling: Handling::Ignored, reason, hint: "remove it, or leave it for the tool that reads it" }
 }
 
-const NO_AGENT: &str = "moat does not set up particular agents";
+const NO_AGENT: &str = "no key configures a single agent";
+const AGENT: &str = "add the agent to `dependencies`, as `moat deps` lists it, and its credential to `grants`";
 const COMMAND: &str = "set `command`, and pass what it needs under `env`, `secrets` and `mounts`";
 const ONE: &str = "a spec describes one sandbox on one Docker host";
 const NETWORK: &str = "a sandbox has exactly one network, its own";
@@ -35,27 +36,27 @@ const BY_NAME: &str = "services are reached by their names";
 
 /// All foreign keys.
 pub static FOREIGN_KEYS: &[ForeignKey] = &[
-    refused("sandbox", "moat adds no isolation to the engine's own", "configure the runtime on the engine"),
+    refused("sandbox", "other keys select the isolation", "set `isolation`, or `container.runtime` as for gVisor"),
     refused("mcp", "moat does not run or expose MCP servers", "run the server as part of `command`"),
     refused(
         "network.deny",
         "rules only allow",
         "with `network.policy: strict`, everything is denied that no rule in `network.rules` allows",
     ),
-    refused("claude", NO_AGENT, COMMAND),
-    refused("codex", NO_AGENT, COMMAND),
-    refused("gemini", NO_AGENT, COMMAND),
-    refused("opencode", NO_AGENT, COMMAND),
+    refused("claude", NO_AGENT, AGENT),
+    refused("codex", NO_AGENT, AGENT),
+    refused("gemini", NO_AGENT, AGENT),
+    refused("opencode", NO_AGENT, AGENT),
     refused("cursor", NO_AGENT, COMMAND),
     refused("copilot", NO_AGENT, COMMAND),
-    refused("aider", NO_AGENT, COMMAND),
+    refused("aider", NO_AGENT, AGENT),
     refused("goose", NO_AGENT, COMMAND),
     refused("deploy", ONE, "set limits under `container`: `memory`, `cpus` and `pids`"),
     refused("logging", "each container has its own log driver", "set it under `container.logging`"),
     refused(
         "build.ssh",
-        "moat gives an SSH agent to no build",
-        "pass a key that is only for this under `build.secrets`",
+        "builds have no access to an SSH agent",
+        "pass a key for this purpose only under `build.secrets`",
     ),
     refused(
         "build.additional_contexts",
@@ -69,8 +70,8 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
     refused("links", NETWORK, BY_NAME),
     refused("expose", NETWORK, "containers on it reach every port; `ports` publishes one on the Docker host"),
     refused("privileged", "only `docker:dind` runs privileged", "grant single rights with `cap_add` or `devices`"),
-    refused("security_opt", "moat keeps the engine's default confinement", "grant single rights with `cap_add`"),
-    refused("userns_mode", NAMESPACES, "set `user` to run as another user"),
+    refused("security_opt", "moat chooses the security profiles", "grant single rights with `cap_add`"),
+    refused("userns_mode", NAMESPACES, "set `isolation`, or `user` to run as another user"),
     refused("pid", NAMESPACES, "remove it"),
     refused("ipc", NAMESPACES, "`container.shm` sets the size of `/dev/shm`"),
     refused("sysctls", "moat does not set kernel parameters", "set them on the Docker host"),

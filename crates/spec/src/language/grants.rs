@@ -32,7 +32,7 @@ const GRANT: &[Key] = &[
         .example("api.example.com"),
     Key::new("header", Shape::Text(rule::argument), Effect::Gateway)
         .default("`authorization`")
-        .summary("the header that has the credential; only with `host`")
+        .summary("the header that contains the credential; only with `host`")
         .example("x-api-key"),
     Key::new("format", Shape::Text(rule::argument), Effect::Gateway)
         .default("`Bearer {value}`")
@@ -40,7 +40,7 @@ const GRANT: &[Key] = &[
         .example("'{value}'"),
     Key::new("placeholder", Shape::Text(rule::argument), Effect::Gateway)
         .default("`moat-placeholder-NAME`")
-        .summary("what programs in the sandbox have in place of the value; only with `host`")
+        .summary("the text that programs in the sandbox have in place of the value; only with `host`")
         .example("sk-placeholder-0"),
     Key::new("requests", REQUESTS, Effect::Gateway)
         .default("`['* /**']`, all")

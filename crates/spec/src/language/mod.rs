@@ -35,7 +35,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .summary("the image of the main container")
         .example("debian:13"),
     Key::new("platform", Shape::Scalar(rule::platform), Effect::Replace)
-        .default("the Docker host's, or that of an image that is here already")
+        .default("the Docker host's, or that of an image that the engine already has")
         .summary(
             "the platform of the main container's image, also of one that is built: `linux/ARCHITECTURE`; if the Docker \
              host has another one, it needs an emulator",
@@ -131,8 +131,8 @@ pub static AGENT: Shape = Shape::Keys(&[
     Key::new("isolation", Shape::Choice(ISOLATIONS), Effect::Docker)
         .default("`privileged`")
         .summary(
-            "how dependencies that run a daemon are kept from the host: `privileged`: not at all; `rootless`: main and \
-             their sidecars run as a user without rights on the host; `mapped`: as root, which an engine with \
+            "how dependencies that run a daemon are isolated from the host: `privileged`: not at all; `rootless`: main \
+             and their sidecars run as a user without rights on the host; `mapped`: as root, which an engine with \
              `userns-remap` or a rootless engine maps to a user; `auto`: one of the last two, by the engine",
         )
         .example("rootless"),

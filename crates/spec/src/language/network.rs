@@ -36,15 +36,15 @@ pub(super) const NETWORK: &[Key] = &[
         .example("[8080]"),
     Key::new("roots", Shape::Text(rule::certificates), Effect::Gateway)
         .summary(
-            "certificates of private authorities, in PEM: servers of hosts with grants or rules for requests may have \
-             theirs, and programs in the main container trust them; replaces the gateway",
+            "certificates of private authorities, in PEM, for servers of hosts with grants or rules for requests; \
+             programs in the main container trust them, too; replaces the gateway",
         )
         .example("'-----BEGIN CERTIFICATE-----…'"),
     Key::new("gateway_image", Shape::Text(rule::image), Effect::Gateway)
         .default("made from moat's own program")
         .summary(
-            "the image of the gateway, with moat's program, where this moat is not a Linux program for the engine's \
-             architecture; replaces the gateway",
+            "the image of the gateway, which contains moat's program; needed if this moat is not a Linux program for \
+             the engine's architecture; replaces the gateway",
         )
         .example("registry.example.com/moat-helper:2"),
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)

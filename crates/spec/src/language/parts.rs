@@ -233,7 +233,7 @@ pub(super) const SERVICE: &[Key] = &[
         .summary("its image")
         .example("postgres:17"),
     Key::new("platform", Shape::Scalar(rule::platform), Effect::Sidecar)
-        .default("the Docker host's, or that of an image that is here already")
+        .default("the Docker host's, or that of an image that the engine already has")
         .summary("the platform of its image: `linux/ARCHITECTURE`")
         .example("linux/arm64"),
     Key::new("env", ENV, Effect::Sidecar)
@@ -322,7 +322,10 @@ pub(super) const BUILDKIT: &[Key] = &[
         .example("moby/buildkit:latest"),
     Key::new("cache", Shape::Choice(&["keep", "discard", "run"]), Effect::Sidecar)
         .default("`keep`")
-        .summary("`keep`: `moat destroy` keeps the build cache; `discard`: it does not; `run`: also apart from one that was kept before")
+        .summary(
+            "`keep`: `moat destroy` keeps the build cache; `discard`: it removes the cache; `run`: the same, and the \
+             cache starts empty",
+        )
         .example("discard"),
     Key::new("cache_limit", Shape::Scalar(rule::cache_limit), Effect::Sidecar)
         .default("`20g`")

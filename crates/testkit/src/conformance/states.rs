@@ -1,4 +1,4 @@
-//! E11 to E18: the states of a container, and how they change.
+//! E11 to E18, E39: the states of a container, and how they change.
 
 use moat_model::engine::{Engine, Fault};
 use moat_model::resource::{ImageCheck, RestartPolicy};

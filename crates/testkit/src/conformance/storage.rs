@@ -1,4 +1,4 @@
-//! E24 to E26, E37: volumes and images.
+//! E24 to E26, E37, E38: volumes and images.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! E32 and E33: what can be changed in place, and ports of the machine.
+//! E35 and E36: changes in place, and ports of the Docker host.
 
 use moat_model::engine::{ContainerUpdate, Engine, Fault, PortBinding};
 use moat_model::resource::{ContainerId, Cpus, Limits, Port, Protocol, RestartPolicy, Size};

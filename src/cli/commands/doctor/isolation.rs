@@ -71,7 +71,7 @@ pub(super) fn kernel(info: &Info) -> Check {
     }
 }
 
-/// Checks whether the users of containers can make user namespaces, which `isolation: rootless` needs.
+/// Checks whether the users of containers can create user namespaces, which `isolation: rootless` needs.
 pub(super) fn namespaces(info: &Info, host: &HostFiles) -> Check {
     match users(info) {
         Users::Remapped => return good("namespaces", "`isolation: mapped` uses the engine's own (`userns-remap`)"),
@@ -85,7 +85,7 @@ pub(super) fn namespaces(info: &Info, host: &HostFiles) -> Check {
         Users::Same => {}
     }
     match &host.setting {
-        None => good("namespaces", "users can make user namespaces: `isolation: rootless` can run"),
+        None => good("namespaces", "users can create user namespaces, so `isolation: rootless` can run"),
         Some(setting) => {
             let found = format!("`isolation: rootless` cannot run: {}", setting.message);
             Check::care("namespaces", found, setting.hint)

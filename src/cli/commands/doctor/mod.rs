@@ -234,8 +234,8 @@ mod tests {
     fn engines_that_cannot_enforce_a_policy_are_reported() {
         for (version, part) in [
             ("25.0.4", "turn IPv6 on"),
-            ("25.0.5", "may not lead"),
-            ("26.1.2", "may not lead"),
+            ("25.0.5", "possibly do not"),
+            ("26.1.2", "possibly do not"),
             ("26.1.5", "turn IPv6 on"),
             ("27.5.1", "turn IPv6 on"),
             ("28.0.0", "turn IPv6 on"),
@@ -245,7 +245,7 @@ mod tests {
             assert!(check.found.contains(part), "{version}: {check:?}");
         }
         let (rootless, version) = engine(ROOTLESS_V2.0, ROOTLESS_V2.1);
-        assert!(network::policy(&rootless, &version).found.contains("can hold back"));
+        assert!(network::policy(&rootless, &version).found.contains("can enforce"));
     }
 
     #[test]

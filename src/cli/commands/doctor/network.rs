@@ -37,12 +37,10 @@ pub(super) fn policy(info: &Info, version: &Version) -> Check {
     let found = &info.server_version;
     let [from, until] = NAMELESS;
     if !older(found, from) && older(found, until) {
-        let found = "names may not lead to the gateway of a network policy; an apply proves it, or fails".to_owned();
-        return Check::care(
-            "policy",
-            found,
-            "Docker 25.0.5 to 26.1.2 are said to have this error: use another version",
-        );
+        let found =
+            "names possibly do not resolve to the gateway of a network policy; `moat apply` tests it".to_owned();
+        let hint = "Docker 25.0.5 to 26.1.2 are reported to have this error: use another version";
+        return Check::care("policy", found, hint);
     }
     if lets_root_reach_the_host(info) {
         let found = "despite a network policy, root with `NET_ADMIN` in a sandbox (`isolation: privileged` or `mapped`) can turn \
@@ -51,7 +49,7 @@ pub(super) fn policy(info: &Info, version: &Version) -> Check {
         let hint = "use `isolation: rootless` or a rootless engine, or let the services listen on single addresses";
         return Check::care("policy", found, hint);
     }
-    Check::good("policy", "the engine can hold back what no rule allows".to_owned())
+    Check::good("policy", "the engine can enforce network policies".to_owned())
 }
 
 /// Whether root with `NET_ADMIN` reaches services of the Docker host that listen on `::`, whatever the network policy is: by

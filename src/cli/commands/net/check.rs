@@ -16,8 +16,8 @@ use moat_policy::{HostName, Port};
 
 /// Check whether the sandbox could reach a host
 ///
-/// Reads the spec only: it needs no connection to Docker, and connects to nothing. Exits with 0 if the host can be
-/// reached, and with 1 if not. The address of the host is not looked up.
+/// Works without a connection to Docker, and neither resolves nor contacts the host. Exits with 0 if the sandbox could
+/// reach it, and with 1 if not.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Host, as in `example.com` or `example.com:22` [port: 443]

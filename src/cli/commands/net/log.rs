@@ -15,7 +15,7 @@ use crate::cli::target::Target;
 use crate::ui::render::net::log::{Shown, connections};
 use moat_gateway::LogLine;
 
-/// Show what the gateway let through and what it denied
+/// Show what the gateway allowed and denied
 ///
 /// TIME is a date or time, as in `2026-01-02` or `2026-01-02T03:04:05Z`, or an age, as in `10m` or `2d`.
 #[derive(Debug, Args)]

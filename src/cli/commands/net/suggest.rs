@@ -14,7 +14,7 @@ use crate::ui::render::net::suggest::Suggestion;
 
 /// Suggest rules for what was denied or only recorded
 ///
-/// Prints lines for `agent.yaml`. Read them before you add them: the sandbox has chosen the names. TIME is a date or
+/// Prints lines for `agent.yaml`. Review them before you add them: the names come from the sandbox. TIME is a date or
 /// time, as in `2026-01-02` or `2026-01-02T03:04:05Z`, or an age, as in `10m` or `2d`.
 #[derive(Debug, Args)]
 pub struct Suggest {

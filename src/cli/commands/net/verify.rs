@@ -1,4 +1,4 @@
-//! `moat net verify`: tries whether the network of a sandbox is as limited as its policy says.
+//! `moat net verify`: tests whether the network policy of a sandbox is in force.
 
 use std::net::Ipv4Addr;
 
@@ -18,10 +18,10 @@ use moat_model::engine::{Engine, Filter};
 use moat_model::resource::ResourceId;
 use moat_model::state::{ContainerState, NetworkFacts};
 
-/// Try whether the sandbox's network is really limited
+/// Test whether the sandbox's network policy is in force
 ///
-/// Tries names and addresses from the main container, and from a container and a build of the Docker in it if there is one.
-/// Exits with 0 if everything that could be tried is as it should be, and with 1 otherwise.
+/// Tests names and addresses from the main container, and from a container and a build of its inner Docker if it has one.
+/// Exits with 1 if a test fails, or if the names cannot be tested in the main container.
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
