@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --bench repair          # on the engine of DOCKER_HOST (a unix socket)
 //!
-//! One plain sandbox. In each turn its container is harmed twice: once while moat watches, and once while the watch is
+//! One plain sandbox. In each turn its container is damaged twice: once while moat watches, and once while the watch is
 //! suspended and this program makes the necessary calls, known in advance. Both times start at the engine's event; moat's
 //! ends with the line that reports the sandbox in sync, that of the calls with the last response. The ratios of the pairs
 //! are compared, so that other load on the machine affects both equally.

@@ -1,8 +1,8 @@
 //! The audit log: a tamper-evident record of the changes that moat makes on an engine.
 //!
 //! JSON Lines, append-only. Each entry's hash covers the one before and the bytes of its own line, and is signed; a
-//! signed head says how far the log went, so that a cut shows. `docs/reference/audit-format.md` is the format. Several processes
-//! keep one chain, under a lock that is held for the moment of an append.
+//! signed head records the end of the log, so that a truncation is visible. `docs/reference/audit-format.md` is the
+//! format. Several processes keep one chain, under a lock that is held for the moment of an append.
 //!
 //! Fails closed: without a written intent, the change must not be made. Callers decide which events are logged.
 

@@ -1,4 +1,4 @@
-//! The proof of a network policy: what main reaches, tried in main itself.
+//! The proof of a network policy: a test of the hosts that main reaches, in main itself.
 //!
 //! That a network is internal, and who is on it, is in the lists. This shows that names lead to the gateway, that the
 //! gateway has the rules, and that it denies.

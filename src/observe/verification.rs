@@ -1,6 +1,7 @@
-//! The verification of a network policy: what is reached from main, from a container inside, and from a step of a build.
+//! The verification of a network policy: tests from main, from a container inside, and from a step of a build.
 //!
-//! Tries names and addresses there, and evaluates the results. Whatever could not be tried is said, and never counts as proven.
+//! Tests names and addresses, and evaluates the results. A test that could not run is reported, and never counts as
+//! passed.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the planes share: the state of a gateway, and the life of one connection from the name to the end.
+//! Parts that all planes use: the state of a gateway, and the life cycle of a connection.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

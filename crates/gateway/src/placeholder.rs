@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 use moat_policy::{HostName, Policy};
 
 /// Whether a request has a placeholder that belongs to another host. Some program sends a credential to the wrong place;
-/// the placeholder is worth nothing, but the request is a mistake or an attempt to steal.
+/// the placeholder gives no access, but the request is a mistake or an attack.
 pub(crate) fn is_misplaced(policy: &Policy, name: &HostName, headers: &HeaderMap, uri: &Uri) -> bool {
     let has = |text: &[u8]| policy.has_foreign_placeholder(name, text);
     let is_foreign = |value: &http::HeaderValue| {

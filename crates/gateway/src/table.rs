@@ -1,4 +1,4 @@
-//! The table of connections: who has no place in it is refused.
+//! The table of connections: a connection without a place in it is refused.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The rules of a gateway: set in the running container, where the ones in force differ from the desired ones.
 //!
 //! A gateway keeps its rules over a restart, and denies everything without rules. So the order of operations decides only
-//! when a sandbox can reach the outside, never whether it is held back.
+//! when a sandbox can reach the outside, never whether it is restricted.
 
 use std::collections::BTreeMap;
 

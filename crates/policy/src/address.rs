@@ -1,4 +1,4 @@
-//! Addresses that a name must not lead to.
+//! Addresses that a name must not resolve to.
 //!
 //! The owner of a name controls the address that it resolves to. Without this check, an allowed name could lead to
 //! the host, its network or a cloud's metadata service. Documentation ranges are not refused.

@@ -1,4 +1,4 @@
-//! Where a request of the agent plane leads. As on port 80, everything ambiguous is refused.
+//! The destination of a request on the agent plane. As on port 80, everything ambiguous is refused.
 
 use http::header::HOST;
 use http::uri::{Authority, Scheme};

@@ -1,4 +1,4 @@
-//! The certificate authority of one gateway: made at its start, never written down.
+//! The certificate authority of one gateway: created at its start, never stored.
 //!
 //! Clients trust it by the certificate in the status. The keys are in this process and nowhere else, so another start
 //! has another authority.

@@ -1,4 +1,4 @@
-//! DNS: leads every outside name to the gateway, and the run's own names to where they are.
+//! DNS: answers every outside name with the gateway's address, and the run's own names with their real addresses.
 //!
 //! No query is ever passed on, except for a container of the run.
 

@@ -1,4 +1,4 @@
-//! Chooses the isolation of a spec for an engine, and refuses one that the engine cannot carry.
+//! Chooses the isolation of a spec for an engine, and refuses one that the engine does not support.
 //!
 //! A pure function of the spec and of what the engine says about users, neither of which changes between two plans. Never
 //! chooses `privileged`.

@@ -36,7 +36,7 @@ const BY_NAME: &str = "services are reached by their names";
 
 /// All foreign keys.
 pub static FOREIGN_KEYS: &[ForeignKey] = &[
-    refused("sandbox", "other keys select the isolation", "set `isolation`, or `container.runtime` as for gVisor"),
+    refused("sandbox", "other keys select the isolation", "set `isolation`, or `container.runtime` for gVisor"),
     refused("mcp", "moat does not run or expose MCP servers", "run the server as part of `command`"),
     refused(
         "network.deny",

@@ -1,4 +1,4 @@
-//! The stage of a case: a simulated engine with foreign objects, and a moat that is restarted after crashes.
+//! The setting of a case: a simulated engine with foreign objects, and a moat that is restarted after crashes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
