@@ -24,7 +24,7 @@ pub enum InvalidRule {
     Port(String),
     #[error("port 53 is the gateway's own")]
     DnsPort,
-    #[error("port {0} can only lead to a single host")]
+    #[error("port {0} is possible only for a single host")]
     SharedPort(Port),
     #[error("`{0}` is not an address range")]
     Range(String),
@@ -47,7 +47,7 @@ impl InvalidRule {
                 format!("the presets are {}", all.join(", "))
             }
             Self::Pattern(InvalidPattern::Name(InvalidName::Address(_))) => {
-                "sandboxes reach hosts by name; to let a name lead to a private address, write `NAME in ADDRESS`".into()
+                "sandboxes reach hosts by name; for a name with a private address, write `NAME in ADDRESS`".into()
             }
             Self::Pattern(InvalidPattern::Name(InvalidName::NotAscii(_))) => {
                 "write the name in its ASCII form, which starts with `xn--`".into()

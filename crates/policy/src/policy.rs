@@ -51,9 +51,9 @@ pub struct Entry {
 /// Why rules do not fit together. The numbers are positions in the list of rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
-    #[error("port {port} already leads to `{other}`")]
+    #[error("port {port} already belongs to `{other}`")]
     TwoHosts { port: Port, other: HostName, first: usize, second: usize },
-    #[error("port {port} already leads to the Docker host")]
+    #[error("port {port} already belongs to the Docker host")]
     RuleAndHost { port: Port, rule: usize },
     #[error("port 53 is the gateway's own")]
     DnsPort,

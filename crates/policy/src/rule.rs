@@ -147,7 +147,7 @@ mod tests {
             ("example.com:99999", "is not a port", "65535"),
             ("example.com:", "`` is not a port", "65535"),
             ("example.com:53", "port 53", "no rule"),
-            ("*.example.com:22", "port 22 can only lead to a single host", "without `*`"),
+            ("*.example.com:22", "port 22 is possible only for a single host", "without `*`"),
             ("x in 10.0.0.0/99", "is not an address range", "in 10.0.0.0/8"),
             ("x in", "is not an address range", "in 10.0.0.0/8"),
             ("x in 10.0.0.0/8 y", "is not an address range", "in 10.0.0.0/8"),

@@ -36,7 +36,7 @@ pub(crate) struct Connected {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoConnection {
-    #[error("it leads to {0}, {1}")]
+    #[error("it resolves to {0}, {1}")]
     Refused(IpAddr, Refusal),
     #[error("its name cannot be resolved: {0}")]
     Unresolved(String),

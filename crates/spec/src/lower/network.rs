@@ -103,7 +103,7 @@ impl Lowering<'_> {
                 self.conflict(&error, &format!("network.rules.{second}"), &format!("network.rules.{first}"), hint);
             }
             Err(error @ InvalidPolicy::RuleAndHost { port, rule }) => {
-                let hint = "a port leads to one host only: choose one of them";
+                let hint = "a port belongs to one host only: choose one of them";
                 let (rule, host) = (format!("network.rules.{rule}"), format!("network.host.{}", position(port)));
                 self.conflict(&error, &rule, &host, hint);
             }

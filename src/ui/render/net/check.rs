@@ -124,7 +124,7 @@ fn decide(policy: &Policy, name: &HostName, port: Port) -> Outcome {
         return deny("names are resolved by the gateway", None);
     }
     if let Some(owner) = policy.named_ports().get(&port).filter(|owner| *owner != name) {
-        return deny(&format!("port {port} leads to `{owner}`"), None);
+        return deny(&format!("port {port} belongs to `{owner}`"), None);
     }
     let hosts = policy.entries().iter().flat_map(|entry| &entry.hosts);
     let known: Vec<HostName> = hosts.filter_map(|host| host.hosts.single_name()).filter(|it| it != name).collect();
@@ -197,7 +197,7 @@ mod tests {
             a.npmjs.org:443 passes by `@npm`
             postgres:5432 passes: a container of the sandbox
             redis:6379 is denied: no container of the sandbox has this name
-            npmjs.org:22 is denied: port 22 leads to `git.example.com`
+            npmjs.org:22 is denied: port 22 belongs to `git.example.com`
             git.example.com:22 passes by `git.example.com:22`
             ap.example.com:443 is denied: no rule allows it (did you mean `api.example.com`?); `ap.example.com` would allow it
             evil.test:443 is denied: no rule allows it; `evil.test` would allow it

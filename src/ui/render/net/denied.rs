@@ -146,15 +146,15 @@ mod tests {
         allowed.entry.decision = Decision::Allow;
         all.push(allowed);
         expect![[r#"
-            HOST                       TIMES  LAST                      REASON                      ALLOWED BY
+            HOST                       TIMES  LAST                      REASON                         ALLOWED BY
             denied.moat.internal:80    1      2026-11-28T02:00:09.000Z  no rule
-            host.docker.internal:8080  1      2026-11-28T02:00:08.000Z  no rule                     host: [8080]
+            host.docker.internal:8080  1      2026-11-28T02:00:08.000Z  no rule                        host: [8080]
             -:80                       1      2026-11-28T02:00:07.000Z  names no host
-            intra.example:443          1      2026-11-28T02:00:06.000Z  leads to a private address
-            a.npmjs.org:443            1      2026-11-28T02:00:05.000Z  no rule                     @npm
-            git.example                1      2026-11-28T02:00:04.000Z  no rule                     git.example
-            evil.example:80            1      2026-11-28T02:00:03.000Z  no rule                     evil.example
-            evil.example:443           2      2026-11-28T02:00:02.000Z  no rule                     evil.example
+            intra.example:443          1      2026-11-28T02:00:06.000Z  resolves to a private address
+            a.npmjs.org:443            1      2026-11-28T02:00:05.000Z  no rule                        @npm
+            git.example                1      2026-11-28T02:00:04.000Z  no rule                        git.example
+            evil.example:80            1      2026-11-28T02:00:03.000Z  no rule                        evil.example
+            evil.example:443           2      2026-11-28T02:00:02.000Z  no rule                        evil.example
         "#]]
         .assert_eq(&text(&denied(all.iter())));
         let (all, one) = (denied(all.iter()), denied(all[..2].iter()));

@@ -20,7 +20,7 @@ fn phrase(reason: Reason) -> &'static str {
         Reason::Mismatch => "names two hosts",
         Reason::Malformed => "not the protocol of the port",
         Reason::Timeout => "named no host in time",
-        Reason::Address => "leads to a private address",
+        Reason::Address => "resolves to a private address",
         Reason::Full => "too many connections",
         Reason::Unresolved => "cannot be resolved",
         Reason::Unreachable => "cannot be reached",

@@ -17,7 +17,7 @@ pub struct Suggestion {
     host: Vec<u16>,
     /// Names that were looked up and never connected to.
     looked_up: BTreeSet<HostName>,
-    /// Names that lead to a private address.
+    /// Names that resolve to a private address.
     private: BTreeSet<HostName>,
     /// Hosts whose port belongs to another one.
     conflicts: Vec<String>,
@@ -71,7 +71,7 @@ impl Suggestion {
             }
             let owner = owners.entry(port).or_insert_with(|| name.clone());
             if *owner != name && !port.names_its_host() {
-                suggestion.conflicts.push(format!("{name}:{port} (port {port} leads to {owner})"));
+                suggestion.conflicts.push(format!("{name}:{port} (port {port} belongs to {owner})"));
                 continue;
             }
             rules.entry(Rule::for_host(&name, port)).or_default().insert(name);
@@ -111,7 +111,7 @@ impl Suggestion {
             text.push_str(&format!("# only looked up; which port it needs is unknown: {name}\n"));
         }
         for name in &self.private {
-            text.push_str(&format!("# leads to a private address, which a rule has to name: {name} in RANGE\n"));
+            text.push_str(&format!("# resolves to a private address, which a rule must name: {name} in RANGE\n"));
         }
         for conflict in &self.conflicts {
             text.push_str(&format!("# not possible beside another rule: {conflict}\n"));
@@ -187,8 +187,8 @@ mod tests {
                     - db.example:5432
                   host: [8080]
                 # only looked up; which port it needs is unknown: github.com
-                # leads to a private address, which a rule has to name: intra.example in RANGE
-                # not possible beside another rule: other.example:5432 (port 5432 leads to db.example)
+                # resolves to a private address, which a rule must name: intra.example in RANGE
+                # not possible beside another rule: other.example:5432 (port 5432 belongs to db.example)
             "#]],
         );
     }
@@ -212,7 +212,7 @@ mod tests {
             &[line("tcp", "two.example", 22, "deny")],
             Some(&policy(&["one.example:22"])),
             &expect![[r#"
-            # not possible beside another rule: two.example:22 (port 22 leads to one.example)
+            # not possible beside another rule: two.example:22 (port 22 belongs to one.example)
         "#]],
         );
         suggests(&[line("tls", "a.example", 443, "allow")], None, &expect![[""]]);
