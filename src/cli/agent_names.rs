@@ -4,21 +4,35 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::Command;
+use clap::{Arg, Command};
 
 use moat_spec::Capabilities;
 
 /// The command that starts an agent.
 const AGENT: &str = "agent";
 
-/// Inserts the command before the name of an agent.
+/// Inserts the command before the name of an agent. Help for a name is that of the command.
 pub fn complete(arguments: &mut Vec<OsString>, moat: &Command) {
     let Some(at) = first_word(arguments, moat) else { return };
-    let Some(word) = arguments[at].to_str().filter(|word| moat.find_subcommand(word).is_none()) else { return };
-    let is_name = |name: &str| name == word;
-    if Capabilities::builtin().agents().iter().any(|it| it.agent.as_ref().is_some_and(|agent| is_name(&agent.name))) {
+    if is_name(&arguments[at], moat) {
         arguments.insert(at, AGENT.into());
+    } else if arguments[at] == "help" && arguments.get(at + 1).is_some_and(|word| is_name(word, moat)) {
+        arguments[at + 1] = AGENT.into();
     }
+}
+
+/// Adds the names to the commands, for shell completion.
+pub fn as_commands(moat: Command) -> Command {
+    let rest = || Arg::new("arguments").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+    let names = Capabilities::builtin().agents().into_iter().filter_map(|it| Some((it.agent?.name, it.summary)));
+    // A command keeps its name for the rest of the program, which ends after a completion.
+    let names = names.map(|(name, summary)| (&*name.leak(), summary));
+    moat.subcommands(names.map(|(name, summary)| Command::new(name).about(summary).arg(rest())))
+}
+
+fn is_name(word: &OsStr, moat: &Command) -> bool {
+    let Some(word) = word.to_str().filter(|word| moat.find_subcommand(word).is_none()) else { return false };
+    Capabilities::builtin().agents().iter().any(|it| it.agent.as_ref().is_some_and(|agent| agent.name == word))
 }
 
 /// The position of the command, after options of moat.
@@ -55,6 +69,10 @@ mod tests {
             ("moat --context claude status", "moat --context claude status"),
             ("moat agent claude", "moat agent claude"),
             ("moat run claude", "moat run claude"),
+            ("moat help claude", "moat help agent"),
+            ("moat -v help pi", "moat -v help agent"),
+            ("moat help run", "moat help run"),
+            ("moat help", "moat help"),
             ("moat claude-code", "moat claude-code"),
             ("moat --version", "moat --version"),
             ("moat --host", "moat --host"),

@@ -253,7 +253,7 @@ impl Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // Answers a completion request of a shell and exits; otherwise does nothing.
-    clap_complete::CompleteEnv::with_factory(command).complete();
+    clap_complete::CompleteEnv::with_factory(|| agent_names::as_commands(command())).complete();
     run(std::env::args_os()).into()
 }
 

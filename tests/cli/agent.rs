@@ -21,11 +21,11 @@ fn an_unknown_agent_is_an_error_with_the_known_ones() {
         &Place::new(),
         &["agent", "nobody"],
         &expect![[r#"
-        exit 64
-        == stderr
-        error: no coding agent `nobody`
-          = help: known: `aider`, `claude`, `codex`, `gemini`, `opencode`
-    "#]],
+            exit 64
+            == stderr
+            error: no coding agent `nobody`
+              = help: known: `aider`, `claude`, `codex`, `gemini`, `opencode`, `pi`
+        "#]],
     );
     // Not a command either, so that a typo is one of a command.
     assert_eq!(Place::new().run(&["nobody"]).code, Some(64));

@@ -32,6 +32,7 @@ fn place_command(place: &Place, words: &[&str]) -> Command {
 fn commands_and_names_are_completed() {
     assert_eq!(offered(&["res"]), ["restart"]);
     assert_eq!(offered(&["logs", "bui"]), ["builder"]);
+    assert_eq!(offered(&["open"]), ["open", "opencode"]);
     assert_eq!(offered(&["status", "bui"]), ["builder"]);
     assert_eq!(offered(&["logs", "--container", ""]), ["buildkit", "main"]);
 }

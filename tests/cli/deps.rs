@@ -22,6 +22,7 @@ fn the_list_includes_user_defined_dependencies() {
             claude-code                     Claude Code, started by `moat claude`
             cli-essentials                  jq, fzf, ripgrep, fd and bat
             codex                           Codex of OpenAI, started by `moat codex`
+            codex-cli                       another name of `codex`
             curl                            curl
             delta                           delta, a viewer of differences for Git
             docker:dind                     the agent's own Docker daemon, with builds on a BuildKit sidecar
@@ -34,7 +35,14 @@ fn the_list_includes_user_defined_dependencies() {
             gh                              GitHub's command line
             git                             Git
             go              1.21 to 1.26    Go
+            go-extras                       Go with gofumpt, govulncheck, GoReleaser and golangci-lint
             go:                             a program of a Go module, as `go:PATH@VERSION`
+            gofumpt                         gofumpt
+            golangci-lint                   golangci-lint
+            gopls                           the language server of Go
+            goreleaser                      GoReleaser
+            govulncheck                     govulncheck
+            ipython                         IPython
             jq                              jq
             kubectl                         the command line of Kubernetes
             lazygit                         lazygit
@@ -45,12 +53,15 @@ fn the_list_includes_user_defined_dependencies() {
             node-dev                        Node.js with TypeScript, Prettier and ESLint
             npm:                            a package of the npm registry, as `npm:NAME@VERSION`
             opencode                        opencode, started by `moat opencode`
+            pi-cli                          Pi, started by `moat pi`
             pip:                            a package of PyPI, as `pip:NAME@VERSION`
+            playwright                      Playwright, with Chromium of Debian
             pnpm                            pnpm
             postgres        16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
             prettier                        Prettier
             protoc                          the compiler of Protocol Buffers
             psql                            PostgreSQL's client programs
+            pyright                         Pyright, a type checker and the language server of Python
             pytest                          pytest
             python          3.9 to 3.14     Python with pip
             python-dev                      Python with uv, Ruff, Black, mypy and pytest
@@ -206,6 +217,27 @@ fn the_dockerfile_of_a_generated_image() {
         builder has no built image: its spec uses an existing one
     "#]],
     );
+}
+
+/// A grant alone is enough for the programs that use it.
+#[test]
+fn an_image_that_moat_makes_has_the_programs_of_the_grants() {
+    let packages = |spec: &str| {
+        let ran = Place::with(spec).run(&["image"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let line = ran.out.lines().find(|line| line.contains("apt-get install"));
+        let names = line.and_then(|line| line.split("--no-install-recommends ").nth(1)?.split(" &&").next());
+        names.unwrap_or_default().to_owned()
+    };
+    assert_eq!(packages("agent: a\ngrants: [github]\n"), "ca-certificates gh git openssh-client");
+    assert_eq!(packages("agent: a\ngrants: [openai]\n"), "");
+    let node = Place::with("agent: a\ngrants: [npm]\ndependencies: [node@20]\n").run(&["image"]);
+    assert!(node.out.contains("FROM node:20-trixie-slim\n"), "{}", node.out);
+    for own in ["image: debian:13", "build: ."] {
+        let place = Place::with(format!("agent: a\ngrants: [github]\n{own}\n")).file("Dockerfile", "FROM scratch\n");
+        let ran = place.run(&["validate"]);
+        assert_eq!(ran.code, Some(0), "{own}: {}", ran.err);
+    }
 }
 
 #[test]

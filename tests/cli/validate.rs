@@ -206,20 +206,20 @@ fn for_scripts() {
                       "col": 4
                     },
                     "severity": "error",
-                    "message": "`mcp` is not supported: moat does not run or expose MCP servers",
-                    "hint": "run the server as part of `command`"
+                    "message": "`mcp` is not supported: moat does not run or relay MCP servers",
+                    "hint": "name them in the agent's own settings, such as `.mcp.json` in the workspace; a remote one needs a rule in `network.rules`, and a grant with its `host` for its credential"
                   }
                 ]
               }
             }
             == stderr
-            error: `mcp` is not supported: moat does not run or expose MCP servers
+            error: `mcp` is not supported: moat does not run or relay MCP servers
              --> bad.yaml:2:1
               |
             2 | mcp: []
               | ^^^
               |
-              = help: run the server as part of `command`
+              = help: name them in the agent's own settings, such as `.mcp.json` in the workspace; a remote one needs a rule in `network.rules`, and a grant with its `host` for its credential
         "#]],
     );
 }
@@ -274,7 +274,7 @@ fn keys_are_explained() {
             exit 64
             == stderr
             error: unknown key `mcp`
-              = help: moat does not run or expose MCP servers: run the server as part of `command`
+              = help: moat does not run or relay MCP servers: name them in the agent's own settings, such as `.mcp.json` in the workspace; a remote one needs a rule in `network.rules`, and a grant with its `host` for its credential
         "#]],
     );
     prints(
@@ -287,7 +287,7 @@ fn keys_are_explained() {
 
               the folder that the agent works on: a path, or a mapping
 
-              default  none
+              default  none; in a file called `moat.yaml` the folder of the file
               change   replaces
               example  workspace: .
               keys     path, target, mode, exclude

@@ -61,6 +61,15 @@ fn test_env() -> TestEnv {
             ("sh -c print-token", Ok("hunter2\n")),
             ("sh -c fails", Err(ProgramError::Failed("ended with code 3".to_owned()))),
             ("pass show team/token", Ok("hunter2\n")),
+            (
+                "aws ssm get-parameter --with-decryption --query Parameter.Value --output text --name /team/token",
+                Ok("hunter2\n"),
+            ),
+            (
+                "aws ssm get-parameter --with-decryption --query Parameter.Value --output text --region eu-west-1 \
+                 --name /team/token",
+                Ok("hunter3\n"),
+            ),
         ]
         .into(),
     }
@@ -328,6 +337,13 @@ fn secrets_are_fetched_from_their_sources() {
     let values = values.expect("all of them");
     let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(values, ["A=hunter2", "B=hunter2", "C=hunter3", "D=hunter2", "E=hunter2"]);
+}
+
+#[test]
+fn parameters_of_aws_are_read_by_its_command_line() {
+    let values = fetched("agent: a\nsecrets: {A: 'ssm:///team/token', B: 'ssm://eu-west-1/team/token'}\n");
+    let expected = [("A", "hunter2"), ("B", "hunter3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(values, Ok(expected.into()));
 }
 
 #[test]

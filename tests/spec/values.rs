@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
-use moat_model::resource::{ImageRef, RestartPolicy};
+use moat_model::resource::{ImageRef, Mount, RestartPolicy};
+use moat_policy::Mode;
 use moat_spec::{BuilderSettings, CacheRetention, Source, Spec, agent};
 
 fn parse(text: &str) -> Spec {
@@ -26,6 +27,39 @@ fn only_the_name_is_required() {
     assert_eq!((spec.image, spec.command), (None, None));
     assert_eq!((spec.dependencies, spec.env), (Vec::new(), BTreeMap::new()));
     assert_eq!(spec.buildkit, BuilderSettings::default());
+}
+
+#[test]
+fn a_file_with_the_other_name_has_its_folder_as_the_workspace() {
+    let mounts = |name: &str, text: &str| -> Vec<String> {
+        let source = Source::new(name, format!("/p/{name}"), text);
+        let spec = agent::parse(source).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        let shown = |it: &Mount| format!("{:?} {}", it.source, it.target);
+        let workspace = spec.workspace().map(shown);
+        let first = spec.mounts.first().map(shown);
+        assert_eq!(workspace, first, "{name}: {text}");
+        assert_eq!(spec.workdir.is_some(), workspace.is_some(), "{name}: {text}");
+        workspace.into_iter().collect()
+    };
+    let here = "Path(\"/p\") /workspace";
+    assert_eq!(mounts("moat.yaml", "name: a\nimage: x\n"), [here]);
+    assert_eq!(mounts("agent.yaml", "name: a\nworkspace: .\n"), [here]);
+    assert_eq!(mounts("moat.yaml", "name: a\nworkspace: {path: x, target: /w}\n"), ["Path(\"/p/x\") /w"]);
+    assert_eq!(mounts("agent.yaml", "name: a\nimage: x\n"), [""; 0]);
+    assert_eq!(mounts("other.moat.yaml", "name: a\nimage: x\n"), [""; 0]);
+}
+
+#[test]
+fn grants_bring_a_policy_unless_the_spec_has_one() {
+    let mode = |network: &str| {
+        let spec = parse(&format!("agent: a\nimage: x\n{network}"));
+        spec.network.egress.map(|policy| policy.mode())
+    };
+    assert_eq!(mode("grants: [github]\n"), Some(Mode::Learn));
+    assert_eq!(mode("network: {host: [8080]}\ngrants: [github, npm]\n"), Some(Mode::Learn));
+    assert_eq!(mode("network: {policy: strict}\ngrants: [github]\n"), Some(Mode::Strict));
+    assert_eq!(mode("grants: []\n"), None);
+    assert_eq!(mode(""), None);
 }
 
 #[test]

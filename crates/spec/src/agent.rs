@@ -142,6 +142,9 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
     }
 }
 
+/// The name of a spec's file elsewhere, where its folder is the workspace unless it says otherwise.
+const OTHER_NAME: &str = "moat.yaml";
+
 /// Reads a spec file. Each document is one agent.
 pub fn parse_all(source: Source, env: &dyn Environment) -> ParseOutput {
     let recorder = Recorder::new(env);
@@ -201,6 +204,9 @@ fn read(source: Source, env: &dyn Environment) -> (Result<Vec<Spec>, Diagnostics
     for root in &mut roots {
         language::AGENT.prune(root);
         language::AGENT.rename_aliases(root);
+        if source.path.file_name().is_some_and(|name| name == OTHER_NAME) {
+            root.add_default("workspace", ".");
+        }
         match Spec::lower(&source, root, env) {
             Ok(spec) => specs.push(spec),
             Err((found, files)) => {
@@ -277,8 +283,10 @@ impl Spec {
         let Container { memory, cpus, pids, oom_score_adj, .. } = container;
         let resources = Resources { memory, cpus, pids, oom_score_adj };
         let environment = lowering.environment(file.env, file.env_file, file.secrets, env);
-        let has_policy = !matches!(file.network.policy, NetworkPolicy::Open);
-        let mut network = lowering.network(file.network, &published);
+        let is_open = matches!(file.network.policy, NetworkPolicy::Open);
+        let mut network = lowering.network(file.network, &published, !file.grants.is_empty());
+        // A policy with an error of its own is one.
+        let has_policy = !is_open || network.egress.is_some();
         let grants = lowering.grants(file.grants, has_policy, &mut network.egress);
         let spec = Self {
             dependencies,

@@ -82,6 +82,10 @@ const AGENT: &str = "agent:";
 /// The key that identifies a capability: a `specs` folder may contain other YAML files.
 const KEY: &str = "capability:";
 
+/// Dependencies of other tools that are something else here.
+const ELSEWHERE: [(&str, &str); 1] =
+    [("ollama", "declare it as a service: `services: {ollama: {image: 'ollama/ollama:VERSION'}}`")];
+
 impl Capabilities {
     /// The built-in capabilities.
     pub fn builtin() -> Self {
@@ -157,7 +161,8 @@ impl Capabilities {
 
     fn parse(&self, dependency: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
         if let Some((family, entry, package)) = self.family(dependency) {
-            return package_of(family, entry, package, isolation);
+            let pinned = self.pinned(dependency);
+            return package_of(family, entry, pinned.as_deref().unwrap_or(package), isolation);
         }
         let (name, version) = match dependency.split_once('@') {
             Some((name, version)) => (name, Some(version)),
@@ -187,6 +192,18 @@ impl Capabilities {
         };
         let whole = serde_yaml::from_str(&filled(&entry.text, version.as_deref())).map_err(unreadable)?;
         serde_yaml::from_value(isolation.apply(whole)).map_err(unreadable)
+    }
+
+    /// The text after the colon for a package without a version, if a capability needs the package in one.
+    fn pinned(&self, dependency: &str) -> Option<String> {
+        if dependency.ends_with(':') {
+            return None;
+        }
+        let start = format!("{dependency}@");
+        let mentions = self.entries.values().filter(|entry| entry.text.contains(&start));
+        let needs = mentions.filter_map(|entry| serde_yaml::from_str::<Head>(&entry.text).ok()).flat_map(|it| it.needs);
+        let found = needs.into_iter().find(|need| need.starts_with(&start))?;
+        Some(found.split_once(':')?.1.to_owned())
     }
 
     /// The family of a package such as `npm:NAME@VERSION`, its file, and the text after the colon.
@@ -285,7 +302,10 @@ impl Unresolved {
     pub fn hint(&self, capabilities: &Capabilities) -> String {
         match self {
             Self::Name(name) => {
-                if let Some(name) = capabilities.similar_to(name) {
+                let plain = name.split('@').next().unwrap_or(name);
+                if let Some((_, hint)) = ELSEWHERE.iter().find(|(known, _)| *known == plain) {
+                    (*hint).to_owned()
+                } else if let Some(name) = capabilities.similar_to(name) {
                     format!("did you mean `{name}`?")
                 } else {
                     let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
@@ -421,6 +441,25 @@ mod tests {
             ("kubernetes", None),
         ] {
             assert_eq!(capabilities.similar_to(typo), meant, "{typo}");
+        }
+    }
+
+    /// Each version is written once, in the capability that needs the package.
+    #[test]
+    fn a_package_without_a_version_takes_the_one_that_a_capability_needs() {
+        let capabilities = Capabilities::builtin();
+        for (name, package) in [("ruff", "pip:ruff"), ("typescript", "npm:typescript"), ("codex", "npm:@openai/codex")]
+        {
+            let needs = capabilities.resolve(name).expect("built in").needs;
+            let pinned = needs.iter().find(|need| need.starts_with(package)).expect("a package");
+            let run = |dependency: &str| {
+                let capability = capabilities.resolve(dependency).expect("a package");
+                (capability.capability, capability.install.expect("an installation").run)
+            };
+            assert_eq!(run(package), run(pinned), "{package}");
+        }
+        for unknown in ["pip:ruf", "npm:", "pip:", "npm:ruff", "pip:ruff@", "pip:uv@latest", "npm:@openai/codex@"] {
+            assert!(capabilities.resolve(unknown).is_err(), "{unknown}");
         }
     }
 

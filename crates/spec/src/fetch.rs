@@ -94,7 +94,7 @@ fn fetch_one(name: &str, source: &SecretSource, env: &dyn Environment) -> Result
         }
         SecretSource::Tool { provider, reference } => {
             let Provider { program, product, .. } = provider;
-            let arguments: Vec<&str> = provider.arguments.iter().copied().chain([reference.as_str()]).collect();
+            let arguments = provider.arguments_for(reference);
             without_line_break(env.run(program, &arguments).map_err(|error| not_run(name, program, product, &error))?)
         }
     };

@@ -18,6 +18,8 @@ pub struct SpecGrant {
     pub place: String,
     /// The variables of the main container that have the placeholder.
     pub variables: Vec<String>,
+    /// The dependencies that use it.
+    pub needs: Vec<String>,
 }
 
 /// A grant to a host of the user's own.
@@ -35,6 +37,7 @@ pub(crate) struct Granted {
     /// The source if the spec names none.
     pub source: Option<String>,
     pub variables: Vec<String>,
+    pub needs: Vec<String>,
 }
 
 /// Whether the credential of a provider is in a variable of this machine: a grant of it would have a value.
@@ -47,7 +50,7 @@ pub fn is_available(provider: &str, is_set: impl Fn(&str) -> bool) -> bool {
 pub(crate) fn provided(name: &str, options: &GrantOptions) -> Result<Granted, InvalidGrant> {
     let provider = find(name)?;
     let grant = provider.grant(options)?;
-    Ok(Granted { grant, source: Some(provider.source), variables: provider.variables })
+    Ok(Granted { grant, source: Some(provider.source), variables: provider.variables, needs: provider.needs })
 }
 
 /// A grant of the user's own.
@@ -58,7 +61,12 @@ pub(crate) fn custom(name: &str, written: CustomGrant) -> Result<Granted, Invali
     let format = HeaderFormat::new(&header, &format)?;
     let host = GrantedHost::new(host.parse()?, requests, Case::Exact, format, Vec::new())?;
     let placeholder = placeholder.unwrap_or_else(|| format!("moat-placeholder-{name}"));
-    Ok(Granted { grant: Grant::new(name, placeholder, vec![host])?, source: None, variables: Vec::new() })
+    Ok(Granted {
+        grant: Grant::new(name, placeholder, vec![host])?,
+        source: None,
+        variables: Vec::new(),
+        needs: Vec::new(),
+    })
 }
 
 fn request(text: &str) -> Result<RequestRule, InvalidGrant> {

@@ -28,10 +28,55 @@ pub struct Provider {
     pub(super) program: &'static str,
     /// The arguments before the reference.
     pub(super) arguments: &'static [&'static str],
-    /// Whether the reference includes the scheme.
-    pub(super) whole: bool,
+    /// How the reference is given to the tool.
+    pub(super) form: Form,
     /// The product's name in messages.
     pub(super) product: &'static str,
+}
+
+/// How a tool takes a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// With the scheme.
+    Whole,
+    /// Without it.
+    Rest,
+    /// `[REGION]/NAME`, as two options.
+    Region,
+}
+
+impl Provider {
+    /// All arguments for a reference.
+    pub(super) fn arguments_for<'a>(&self, reference: &'a str) -> Vec<&'a str> {
+        let mut all = self.arguments.to_vec();
+        match (self.form, reference.find('/')) {
+            (Form::Region, Some(at)) if at > 0 => {
+                all.extend(["--region", &reference[..at], "--name", &reference[at..]])
+            }
+            (Form::Region, _) => all.extend(["--name", reference]),
+            (Form::Whole | Form::Rest, _) => all.push(reference),
+        }
+        all
+    }
+
+    /// Checks the part after the scheme.
+    fn check(&self, rest: &str) -> Result<(), Fault> {
+        if self.form != Form::Region {
+            return Ok(());
+        }
+        let scheme = self.scheme;
+        let is_region = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                && !text.starts_with('-')
+        };
+        match rest.split_once('/') {
+            Some((region, name)) if is_region(region) && !name.is_empty() => Ok(()),
+            _ => Err(Fault::new(
+                format!("{} is not the name of a parameter", quoted(&format!("{scheme}://{rest}"))),
+                format!("write `{scheme}:///NAME`, or `{scheme}://REGION/NAME` for another region"),
+            )),
+        }
+    }
 }
 
 impl fmt::Display for SecretSource {
@@ -41,18 +86,32 @@ impl fmt::Display for SecretSource {
             Self::Variable(name) => write!(f, "env://{name}"),
             Self::File(path) => write!(f, "file://{}", path.display()),
             Self::Command(line) => write!(f, "cmd://{line}"),
-            Self::Tool { provider: Provider { whole: true, .. }, reference } => f.write_str(reference),
+            Self::Tool { provider: Provider { form: Form::Whole, .. }, reference } => f.write_str(reference),
             Self::Tool { provider, reference } => write!(f, "{}://{reference}", provider.scheme),
         }
     }
 }
 
 /// Tools with a documented command that prints one secret.
-static PROVIDERS: [Provider; 2] = [
+static PROVIDERS: [Provider; 3] = [
     // 1Password: `op read op://vault/item/field`.
-    Provider { scheme: "op", program: "op", arguments: &["read", "--no-newline"], whole: true, product: "1Password" },
+    Provider {
+        scheme: "op",
+        program: "op",
+        arguments: &["read", "--no-newline"],
+        form: Form::Whole,
+        product: "1Password",
+    },
     // pass: `pass show name`.
-    Provider { scheme: "pass", program: "pass", arguments: &["show"], whole: false, product: "pass" },
+    Provider { scheme: "pass", program: "pass", arguments: &["show"], form: Form::Rest, product: "pass" },
+    // Parameter Store of AWS: `aws ssm get-parameter --name /name`.
+    Provider {
+        scheme: "ssm",
+        program: "aws",
+        arguments: &["ssm", "get-parameter", "--with-decryption", "--query", "Parameter.Value", "--output", "text"],
+        form: Form::Region,
+        product: "the command line of AWS",
+    },
 ];
 
 /// Reads `env://NAME`, `file://PATH`, `cmd://COMMAND` or the reference of a known provider.
@@ -74,7 +133,8 @@ pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<Secre
                 let message = format!("unknown secret source {}", quoted(&format!("{other}://")));
                 return Err(Fault::new(message, format!("{forms}; use `cmd://` for any other tool")));
             };
-            let reference = if provider.whole { text } else { rest };
+            provider.check(rest)?;
+            let reference = if provider.form == Form::Whole { text } else { rest };
             Ok(SecretSource::Tool { provider, reference: reference.to_owned() })
         }
     }

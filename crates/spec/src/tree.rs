@@ -94,6 +94,19 @@ impl Node {
         }
     }
 
+    /// Adds an entry with a text to a mapping that has none of this key. Its location is the start of the mapping.
+    pub fn add_default(&mut self, key: &str, text: &str) {
+        let span = self.span.start..self.span.start;
+        let is_set = self.entry(key).is_some();
+        if let Content::Map(entries) = &mut self.content
+            && !is_set
+        {
+            let content = Content::Scalar(Scalar::Text, text.to_owned());
+            let value = Self { span: span.clone(), content, filled: None };
+            entries.push(Entry { key: key.to_owned(), key_span: span, value });
+        }
+    }
+
     /// The entry of a mapping.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {

@@ -169,7 +169,14 @@ fn a_changed_secret_source_is_not_read_before_approval() {
     let sandbox = &canary.sandbox;
     sandbox.apply();
     let before = world(sandbox);
-    for source in [canary.command().as_str(), "env://PATH", "file:///etc/hostname", "op://vault/item", "pass://item"] {
+    for source in [
+        canary.command().as_str(),
+        "env://PATH",
+        "file:///etc/hostname",
+        "op://vault/item",
+        "pass://item",
+        "ssm:///item",
+    ] {
         sandbox.rewrite(&format!("{PLAIN}secrets: {{T: '{source}'}}\n"));
         let reported = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
         assert!(reported.contains("secret T: env://HOME -> "), "{reported}");

@@ -11,6 +11,8 @@ pub enum InvalidGrant {
     Name(String),
     #[error("unknown grant `{name}`")]
     Unknown { name: String, similar: Option<&'static str> },
+    #[error("the grant `{name}` is not supported: {reason}")]
+    Refused { name: String, reason: &'static str, hint: &'static str },
     #[error("the grant `{0}` has no host")]
     NoHost(GrantName),
     #[error("the grant `{0}` has no option `repos`")]
@@ -41,8 +43,9 @@ impl InvalidGrant {
             Self::Unknown { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
             Self::Unknown { similar: None, .. } => {
                 let all: Vec<String> = super::files::names().map(|name| format!("`{name}`")).collect();
-                format!("the grants are {}", all.join(", "))
+                format!("the grants are {}; a grant of your own names its `host` and its `source`", all.join(", "))
             }
+            Self::Refused { hint, .. } => (*hint).into(),
             Self::NoHost(_) => "add `write: true`, or remove the grant".into(),
             Self::NoRepositories(_) | Self::NoWrite(_) => "remove the option".into(),
             Self::Repository(_) => "expected `OWNER/NAME`, without `.git`".into(),

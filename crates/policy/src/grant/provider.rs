@@ -20,6 +20,8 @@ pub struct Provider {
     /// The variables that have the placeholder in the sandbox.
     pub variables: Vec<String>,
     pub placeholder: String,
+    /// The dependencies that use it: an image that moat makes has them.
+    pub needs: Vec<String>,
     hosts: Vec<WrittenHost>,
 }
 
@@ -44,6 +46,8 @@ struct Written {
     source: String,
     variables: Vec<String>,
     placeholder: String,
+    #[serde(default)]
+    needs: Vec<String>,
     hosts: Vec<WrittenHost>,
 }
 
@@ -75,17 +79,51 @@ struct Access {
 /// What stands for a repository in a request.
 const REPOSITORY: &str = "{repo}";
 
+const SIGNED: (&str, &str) = (
+    "its requests are signed with the key itself, which would have to be in the sandbox",
+    "pass credentials that expire soon under `secrets`",
+);
+const OWN: &str = "write a grant of your own: `- NAME: {host: HOST, source: env://TOKEN}`";
+
+/// Grants of other tools that moat refuses on purpose, with the reason and what to do instead. `:` at the end: any that
+/// starts so.
+const REFUSED: [(&str, (&str, &str)); 7] = [
+    ("aws", SIGNED),
+    ("gcloud", SIGNED),
+    ("gcp", SIGNED),
+    (
+        "ssh:",
+        (
+            "moat gives no SSH agent to a sandbox: who can use one can sign for every host",
+            "use git over HTTPS with the grant `github`, or with a grant of your own that names `host`",
+        ),
+    ),
+    ("oauth:", ("moat signs in nowhere", OWN)),
+    ("mcp:", ("moat signs in nowhere", OWN)),
+    (
+        "telegram",
+        (
+            "its credential is in the path of each request, and the gateway sets headers only",
+            "run the program that needs it outside of the sandbox",
+        ),
+    ),
+];
+
 /// A provider by name.
 ///
 /// # Errors
 /// If there is none.
 pub fn find(name: &str) -> Result<Provider, InvalidGrant> {
+    let is_it = |known: &str| known == name || (known.ends_with(':') && name.starts_with(known));
+    if let Some((_, (reason, hint))) = REFUSED.into_iter().find(|(known, _)| is_it(known)) {
+        return Err(InvalidGrant::Refused { name: name.to_owned(), reason, hint });
+    }
     let unknown = || InvalidGrant::Unknown { name: name.to_owned(), similar: similar(name, names()) };
     let (name, text) = FILES.iter().find(|(it, _)| *it == name).ok_or_else(unknown)?;
     // A test parses every file.
     let written: Written = serde_yaml::from_str(text).map_err(|_| unknown())?;
-    let Written { summary, source, variables, placeholder, hosts, .. } = written;
-    Ok(Provider { name, summary, source, variables, placeholder, hosts })
+    let Written { summary, source, variables, placeholder, needs, hosts, .. } = written;
+    Ok(Provider { name, summary, source, variables, placeholder, needs, hosts })
 }
 
 impl Provider {
@@ -271,7 +309,10 @@ mod tests {
         let of = |name: &str, repos: &[&str], write| find(name).and_then(|it| it.grant(&options(repos, write)));
         for (made, hint) in [
             (of("githup", &[], false), "did you mean `github`?"),
-            (of("aws", &[], false), "`anthropic`, "),
+            (of("jira", &[], false), "`anthropic`, "),
+            (of("aws", &[], false), "under `secrets`"),
+            (of("ssh:git.example", &[], false), "over HTTPS"),
+            (of("oauth:wiki", &[], false), "host: HOST"),
             (of("openai", &["me/x"], false), "remove the option"),
             (of("openai", &[], true), "remove the option"),
         ] {

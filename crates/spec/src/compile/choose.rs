@@ -24,6 +24,12 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
         return Err(Diagnostics::new(&spec.source, faults));
     }
     add_needs(spec, capabilities, &mut chosen)?;
+    if spec.image.is_none() && spec.build.is_none() {
+        for need in spec.grants.iter().flat_map(|grant| &grant.needs) {
+            add(spec, capabilities, &mut chosen, need, "grants")?;
+        }
+        add_needs(spec, capabilities, &mut chosen)?;
+    }
     Ok(chosen)
 }
 
@@ -31,17 +37,29 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
 fn add_needs(spec: &Spec, capabilities: &Capabilities, chosen: &mut Vec<Capability>) -> Result<(), Diagnostics> {
     let mut at = 0;
     while let Some(capability) = chosen.get(at) {
+        let by = capability.capability.clone();
         for need in capability.needs.clone() {
-            let resolved = capabilities.resolve_for(&need, spec.isolation);
-            let needed = resolved.map_err(|why| {
-                let message = format!("{} needs {}: {why}", quoted(&chosen[at].capability), quoted(&need));
-                Diagnostics::at(&spec.source, spec.place("dependencies"), message, why.hint(capabilities))
-            })?;
-            if chosen.iter().all(|other| other.capability != needed.capability) {
-                chosen.push(needed);
-            }
+            add(spec, capabilities, chosen, &need, &by)?;
         }
         at += 1;
+    }
+    Ok(())
+}
+
+/// Adds a dependency that another one or a grant needs, unless a version of it is there.
+fn add(
+    spec: &Spec,
+    capabilities: &Capabilities,
+    chosen: &mut Vec<Capability>,
+    need: &str,
+    by: &str,
+) -> Result<(), Diagnostics> {
+    let needed = capabilities.resolve_for(need, spec.isolation).map_err(|why| {
+        let message = format!("{} needs {}: {why}", quoted(by), quoted(need));
+        Diagnostics::at(&spec.source, spec.place("dependencies"), message, why.hint(capabilities))
+    })?;
+    if chosen.iter().all(|other| other.capability != needed.capability) {
+        chosen.push(needed);
     }
     Ok(())
 }

@@ -29,6 +29,8 @@ const fn ignored(path: &'static str, reason: &'static str) -> ForeignKey {
 const NO_AGENT: &str = "no key configures a single agent";
 const AGENT: &str = "add the agent to `dependencies`, as `moat deps` lists it, and its credential to `grants`";
 const COMMAND: &str = "set `command`, and pass what it needs under `env`, `secrets` and `mounts`";
+const CLAUDE: &str = "add `claude-code` to `dependencies`, and its credential to `grants`; plugins belong in \
+                      `.claude/settings.json` in the workspace, MCP servers in `.mcp.json`";
 const ONE: &str = "a spec describes one sandbox on one Docker host";
 const NETWORK: &str = "a sandbox has exactly one network, its own";
 const NAMESPACES: &str = "moat does not share namespaces with the Docker host";
@@ -37,13 +39,23 @@ const BY_NAME: &str = "services are reached by their names";
 /// All foreign keys.
 pub static FOREIGN_KEYS: &[ForeignKey] = &[
     refused("sandbox", "other keys select the isolation", "set `isolation`, or `container.runtime` for gVisor"),
-    refused("mcp", "moat does not run or expose MCP servers", "run the server as part of `command`"),
+    refused(
+        "mcp",
+        "moat does not run or relay MCP servers",
+        "name them in the agent's own settings, such as `.mcp.json` in the workspace; a remote one needs a rule in \
+         `network.rules`, and a grant with its `host` for its credential",
+    ),
+    refused(
+        "network.keep_policy",
+        "the gateway does not read the bodies of requests",
+        "limit their methods and paths: `- HOST: [allow GET /**]` under `network.rules`",
+    ),
     refused(
         "network.deny",
         "rules only allow",
         "with `network.policy: strict`, everything is denied that no rule in `network.rules` allows",
     ),
-    refused("claude", NO_AGENT, AGENT),
+    refused("claude", NO_AGENT, CLAUDE),
     refused("codex", NO_AGENT, AGENT),
     refused("gemini", NO_AGENT, AGENT),
     refused("opencode", NO_AGENT, AGENT),
@@ -86,6 +98,11 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
         "moat builds only the main container's image",
         "build the image yourself, and name it in `image`",
     ),
+    refused(
+        "services.models",
+        "moat loads no models",
+        "let a command of the sandbox load them; a volume of the service keeps them",
+    ),
     refused("services.networks", NETWORK, BY_NAME),
     refused("services.privileged", "services run without extra rights", "remove it"),
     refused("services.restart", "services always restart", "remove it"),
@@ -96,7 +113,7 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
     ignored("snapshots", "moat keeps no versions of the workspace"),
     ignored("tracing", "moat does not trace programs in the sandbox"),
     ignored("clipboard", "moat does not share the clipboard"),
-    ignored("language_servers", "moat does not install language servers"),
+    ignored("language_servers", "a language server is a dependency such as `gopls` or `pyright`"),
 ];
 
 /// The foreign key at a path.

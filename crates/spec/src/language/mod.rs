@@ -137,6 +137,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         )
         .example("rootless"),
     Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
+        .default("none; in a file called `moat.yaml` the folder of the file")
         .summary("the folder that the agent works on: a path, or a mapping")
         .example(".")
         .also(&["project", "source"]),
@@ -154,7 +155,7 @@ pub static AGENT: Shape = Shape::Keys(&[
     Key::new("secrets", SECRETS, Effect::Replace)
         .summary(
             "environment variables whose values are never shown, with their sources: `env://NAME`, `file://PATH`, \
-             `cmd://COMMAND`, `op://…` or `pass://…`",
+             `cmd://COMMAND`, `op://…`, `pass://…` or `ssm://…`",
         )
         .example("{TOKEN: 'env://TOKEN'}"),
     Key::new("mounts", MOUNTS, Effect::Replace)
@@ -183,8 +184,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .also(&["networking"]),
     Key::new("grants", GRANTS, Effect::Replace)
         .summary(
-            "credentials that the gateway puts into requests, so that they never enter the sandbox; needs a \
-             `network.policy`; names of providers (`anthropic`, `claude`, `gemini`, `github`, `npm`, `openai`), or \
+            "credentials that the gateway puts into requests, so that they never enter the sandbox; names of providers (`anthropic`, `claude`, `gemini`, `github`, `npm`, `openai`), or \
              mappings from a name to options",
         )
         .example("[{github: {repos: [me/app], write: true}}]"),

@@ -13,7 +13,7 @@ pub(super) const NETWORK: &[Key] = &[
         .summary("whether the network has no access to the outside; not with a `policy`")
         .example("true"),
     Key::new("policy", Shape::Choice(&["open", "learn", "strict", "permissive"]), Effect::Network)
-        .default("`open`")
+        .default("`open`; with `grants`, `learn`")
         .summary(
             "what the network can reach: `open`, everything; `strict`, only what `rules` and `host` name, through a \
              gateway; `learn`, every public host on ports 80 and 443, and the gateway records it (`permissive` is the \

@@ -56,7 +56,7 @@ impl Lowering<'_> {
             all.push(grant);
         }
         if !has_policy {
-            let hint = "add `network: {policy: strict}`: the credential is in the gateway of the network";
+            let hint = "write `policy: learn` or `policy: strict` under `network`: the credential is in the gateway of the network";
             self.fault_at_key("grants", Fault::new("`grants` has no effect without a network policy", hint));
         }
         if let Some(known) = policy.take() {
@@ -78,7 +78,7 @@ impl Lowering<'_> {
         } else {
             self.provided_grant(name, &written, at)
         };
-        let Granted { grant, source: usual, variables } = match granted {
+        let Granted { grant, source: usual, variables, needs } = match granted {
             Ok(granted) => granted,
             Err(error) => {
                 self.fault(at, grants::fault(&error));
@@ -92,7 +92,7 @@ impl Lowering<'_> {
             return None;
         };
         let parsed = secrets::source(&text, |path| self.secret_path(&source_at, path));
-        Some(SpecGrant { grant, source: self.read(&source_at, parsed)?, place: at.to_owned(), variables })
+        Some(SpecGrant { grant, source: self.read(&source_at, parsed)?, place: at.to_owned(), variables, needs })
     }
 
     /// A grant to a host of the user's own.

@@ -17,12 +17,16 @@ use crate::short_forms;
 /// The name of the container that enforces a policy.
 const GATEWAY: &str = "gateway";
 
+/// The path of the policy.
+const POLICY: &str = "network.policy";
+
 /// The keys that mean nothing without a policy.
 const OF_A_POLICY: [&str; 4] = ["network.rules", "network.host", "network.roots", "network.gateway_image"];
 
 impl Lowering<'_> {
-    /// The network settings. `published`: the paths of the keys that publish ports.
-    pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
+    /// The network settings. `published`: the paths of the keys that publish ports; `has_grants`: whether the spec has
+    /// grants, which need a gateway.
+    pub fn network(&mut self, network: Network, published: &[String], has_grants: bool) -> NetworkSettings {
         let Network { subnet, internal, policy, rules, host, roots, gateway_image, build, extra_hosts } = network;
         for at in published.iter().filter(|_| internal) {
             let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
@@ -31,7 +35,7 @@ impl Lowering<'_> {
         let subnet = subnet.and_then(|text| self.read("network.subnet", short_forms::subnet(&text)));
         let gateway_image = gateway_image.and_then(|text| ImageRef::parse(&text).ok());
         let mode = match policy {
-            NetworkPolicy::Open => None,
+            NetworkPolicy::Open => self.comes_with_grants(has_grants && !internal).then_some(Mode::Learn),
             NetworkPolicy::Learn => Some(Mode::Learn),
             NetworkPolicy::Strict => Some(Mode::Strict),
         };
@@ -45,12 +49,26 @@ impl Lowering<'_> {
         NetworkSettings { subnet, internal, egress, roots, gateway_image, build, extra_hosts }
     }
 
+    /// Whether grants bring a policy: the spec names none, and nothing that asks for another one.
+    fn comes_with_grants(&self, has_grants: bool) -> bool {
+        has_grants && !self.places.has(POLICY) && !self.places.has(egress::RULES)
+    }
+
+    /// Where the policy comes from, for a message about something else.
+    fn policy_at(&self) -> String {
+        if self.places.has(POLICY) {
+            format!("the policy is {}", self.line_of(POLICY))
+        } else {
+            format!("the policy comes with the grants {}", self.line_of("grants"))
+        }
+    }
+
     /// Rejects rules that nothing would enforce.
     fn without_policy(&mut self) -> Option<Policy> {
         for at in OF_A_POLICY.into_iter().filter(|at| self.places.has(at)) {
             let message = format!("{} has no effect without a network policy", quoted(at));
-            let hint = if self.places.has("network.policy") {
-                format!("write `strict` for the policy {}, or remove the key", self.line_of("network.policy"))
+            let hint = if self.places.has(POLICY) {
+                format!("write `strict` for the policy {}, or remove the key", self.line_of(POLICY))
             } else {
                 "add `policy: strict` under `network`".to_owned()
             };
@@ -63,20 +81,19 @@ impl Lowering<'_> {
     fn fits_a_policy(&mut self, mode: Mode, internal: bool) {
         if internal {
             let message = format!("`network.internal` cannot be used with `policy: {mode}`");
-            let at = self.line_of("network.policy");
-            let hint = format!("the policy is {at}; keep one of them: `policy: strict` without rules reaches nothing");
+            let at = self.policy_at();
+            let hint = format!("{at}; keep one of them: `policy: strict` without rules reaches nothing");
             self.fault("network.internal", Fault::new(message, hint));
         }
         for at in std::mem::take(&mut self.udp_ports) {
             let message = format!("UDP ports cannot be published with `policy: {mode}`");
-            let at_policy = self.line_of("network.policy");
-            self.fault(&at, Fault::new(message, format!("the policy is {at_policy}; its gateway forwards only TCP")));
+            let hint = format!("{}; its gateway forwards only TCP", self.policy_at());
+            self.fault(&at, Fault::new(message, hint));
         }
         let service = format!("services.{GATEWAY}");
         if self.places.has(&service) {
             let message = format!("`{GATEWAY}` is reserved with `policy: {mode}`");
-            let at = self.line_of("network.policy");
-            let hint = format!("the policy is {at}; choose another name for the service");
+            let hint = format!("{}; choose another name for the service", self.policy_at());
             self.fault_at_key(&service, Fault::new(message, hint));
         }
     }

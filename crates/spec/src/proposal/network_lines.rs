@@ -20,7 +20,7 @@ const GRANT_SOURCE: &str = "grant.source ";
 
 impl Lines {
     pub(super) fn grant(&mut self, it: &SpecGrant) {
-        let SpecGrant { grant, source, place: _, variables } = it;
+        let SpecGrant { grant, source, place: _, variables, needs: _ } = it;
         self.put(format!("{GRANT}{}", grant.name), json(&GrantRow::from(grant)));
         self.source(format!("{GRANT_SOURCE}{}", grant.name), source);
         for name in variables {
