@@ -25,7 +25,7 @@ pub struct ExecCall<'a> {
 }
 
 /// The event in the audit log.
-const EXEC_RUN: &str = "exec_run";
+pub const EXEC_RUN: &str = "exec_run";
 
 /// The lowest exit code of a process killed by a signal.
 const KILLED: i64 = 128;
@@ -88,7 +88,7 @@ impl ExecCall<'_> {
 
 /// Why a signal ended a session, as far as its container shows. `None`: the container is unchanged, so the signal was
 /// sent to the session itself.
-async fn ended_by(engine: &Docker, run: &Run, container: &ContainerId, began: Instant) -> Option<String> {
+pub async fn ended_by(engine: &Docker, run: &Run, container: &ContainerId, began: Instant) -> Option<String> {
     for look in 0..LOOKS {
         if look > 0 {
             sleep(LOOK).await;

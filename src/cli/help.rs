@@ -39,8 +39,8 @@ const GROUPS: [(&str, &[Row]); 4] = [
         "Use",
         &[
             (&["agent", "run"], Some("Apply the spec, then start a coding agent or a command")),
-            (&["shell"], None),
-            (&["exec", "attach"], Some("Run a command in the sandbox, or attach to its main one")),
+            (&["shell", "exec"], Some("Open a shell or run a command in the sandbox")),
+            (&["attach", "sessions"], Some("Attach to a session or the main command; list sessions")),
             (&["cp"], None),
             (&["ports", "open"], Some("Show the published ports, or open one in a browser")),
         ],

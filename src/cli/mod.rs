@@ -21,6 +21,7 @@ mod environment;
 mod error;
 mod exec_call;
 mod gateway;
+mod held;
 mod help;
 mod history_writer;
 mod host_facts;
@@ -38,6 +39,7 @@ mod runner;
 mod saved;
 mod selection;
 mod session;
+mod session_helper;
 mod spec_files;
 mod state_directory;
 mod target;
@@ -124,6 +126,7 @@ enum Command {
     Shell(commands::shell::Shell),
     Exec(commands::exec::Exec),
     Attach(commands::attach::Attach),
+    Sessions(commands::sessions::Sessions),
     Logs(commands::logs::Logs),
     Cp(commands::cp::Cp),
     Ports(commands::ports::Ports),
@@ -176,6 +179,7 @@ impl Command {
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
             Self::Attach(args) => json(args.json, Form::Document),
+            Self::Sessions(args) => json(args.json, Form::Document),
             Self::Run(args) => json(args.json, Form::Document),
             Self::Agent(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
@@ -218,6 +222,7 @@ impl Command {
             Self::Why(args) => commands::why::run(args, session).await,
             Self::Exec(args) => Box::pin(commands::exec::run(args, session)).await,
             Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,
+            Self::Sessions(args) => Box::pin(commands::sessions::run(args, session)).await,
             Self::Run(args) => Box::pin(commands::run::run(args, session)).await,
             Self::Agent(args) => Box::pin(commands::agent::run(args, session)).await,
             Self::Graph(args) => Box::pin(commands::graph::run(args, session)).await,
@@ -261,6 +266,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if gateway::is_requested(&arguments) {
         return gateway::run(&arguments);
+    }
+    if session_helper::is_requested(&arguments) {
+        return session_helper::run(&arguments);
     }
     agent_names::complete(&mut arguments, &command());
     let parsed =

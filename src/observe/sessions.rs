@@ -4,6 +4,7 @@ use moat_model::engine::{Engine, EngineError, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::{Probe, ResourceId};
 use moat_model::state::{ContainerState, Observed};
+use moat_session::layout;
 
 /// The number of sessions.
 ///
@@ -15,7 +16,9 @@ pub async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed)
         return Ok(0);
     };
     let probe = graph.node(&main).and_then(|node| node.probe.as_ref());
-    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
+    let is_probe = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
+    // A held session is one, however many clients are attached.
+    let is_ours = |command: &Vec<String>| is_probe(command) || layout::is_own(command);
     match engine.commands(&running.id).await {
         Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
         // The container was removed since the observation, with its sessions.

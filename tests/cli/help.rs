@@ -43,8 +43,8 @@ fn of_moat() {
 
             Use:
               agent, run            Apply the spec, then start a coding agent or a command
-              shell                 Open a shell (bash or sh) in the sandbox
-              exec, attach          Run a command in the sandbox, or attach to its main one
+              shell, exec           Open a shell or run a command in the sandbox
+              attach, sessions      Attach to a session or the main command; list sessions
               cp                    Copy files into or out of the sandbox
               ports, open           Show the published ports, or open one in a browser
 

@@ -59,6 +59,7 @@ mod replace;
 mod runs;
 mod saved;
 mod services;
+mod sessions;
 mod short_forms;
 mod smoke;
 mod story;

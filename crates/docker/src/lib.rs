@@ -35,6 +35,7 @@ pub use calls::networks::Addresses;
 pub use session::attach_error::AttachError;
 pub use session::capture::Captured;
 pub use session::detach::{DetachKeys, DetachKeysError};
+pub use session::held::{Held, terminal_size};
 pub use session::not_run::NotRun;
 pub use session::request::{AttachRequest, Attached};
 pub use transport::connect_error::ConnectError;

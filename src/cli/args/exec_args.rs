@@ -45,7 +45,7 @@ const OWNER: &str = "want=$(stat -c %u \"$0\") && while IFS=: read -r name _ uid
 /// The container to run a command in, and the default user.
 pub struct Place {
     pub container: ContainerId,
-    user: Option<String>,
+    pub user: Option<String>,
 }
 
 impl ExecArgs {
@@ -85,7 +85,7 @@ impl ExecArgs {
 
     /// The data of the audit entry. Arguments and values may be secrets: of the command, only the program and a digest are
     /// logged; of the environment, only the names.
-    fn audit_data(&self, container: &ContainerId, request: &AttachRequest) -> Value {
+    pub fn audit_data(&self, container: &ContainerId, request: &AttachRequest) -> Value {
         json!({
             "id": container,
             "resource": format!("container/{}", self.container),
@@ -115,7 +115,7 @@ impl ExecArgs {
 
 /// The owner of the workspace of a main container, if the spec sets no user: files created by root could not be changed
 /// by the owner. `None`: no such user, or no workspace.
-async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
+pub async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
     let owner = facts.owner.as_ref().filter(|owner| owner.resource == ResourceId::main())?;
     let workdir = owner.applied.workdir.as_deref().filter(|_| owner.applied.user.is_none())?;
     if !owner.applied.mounts.keys().any(|target| Path::new(workdir).starts_with(target)) {

@@ -17,6 +17,7 @@ use crate::cli::commands::run::Run;
 use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::held::DETACH_KEYS;
 use crate::cli::load::{self, Agent, Load};
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -24,14 +25,15 @@ use crate::cli::spec_files::DEFAULT_SPEC;
 use crate::cli::target::is_path;
 use crate::local;
 use crate::ui::terminal::ask;
+use moat_docker::DetachKeys;
 use moat_spec::environment::Inputs;
 use moat_spec::{AgentPart, Capabilities, Capability, NOTE_MARK, agent_template, grant_source, suggest};
 
 /// Start a coding agent in the sandbox
 ///
-/// Applies the nearest `agent.yaml`, or creates one for this folder, and runs the agent on this terminal. Arguments after
-/// NAME are passed to the agent, so options of moat must precede NAME. `moat claude` is short for `moat agent claude`; your
-/// own agents need the long form. `moat deps` lists the agents.
+/// Applies the nearest `agent.yaml`, or creates one for this folder, and runs the agent on this terminal, in a session that
+/// outlives it: `moat attach` connects again. Arguments after NAME are passed to the agent, so options of moat must precede
+/// NAME. `moat claude` is short for `moat agent claude`; your own agents need the long form. `moat deps` lists the agents.
 #[derive(Debug, Args)]
 #[command(override_usage = "moat agent [OPTIONS] <NAME> [ARGS]...")]
 pub struct AgentCommand {
@@ -46,6 +48,9 @@ pub struct AgentCommand {
     /// Print the end of the output and the exit code as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
+    /// Keys that detach and leave the agent running
+    #[arg(long, value_name = "KEYS", default_value = DETACH_KEYS)]
+    detach_keys: DetachKeys,
     /// Coding agent, such as `claude`, and then its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "NAME")]
     words: Vec<String>,
@@ -64,7 +69,7 @@ exec \"$@\"";
 const NOTE: &str = "MOAT_NOTE";
 
 pub async fn run(args: &AgentCommand, session: &Session) -> Result<Exit, CliError> {
-    let AgentCommand { spec, yes, change, json, words } = args;
+    let AgentCommand { spec, yes, change, json, detach_keys, words } = args;
     let Some((name, arguments)) = words.split_first() else { return Ok(Exit::Usage) };
     if spec == Path::new(default_spec::path()) && !default_spec::exists() {
         create(name, *yes, session)?;
@@ -81,7 +86,8 @@ pub async fn run(args: &AgentCommand, session: &Session) -> Result<Exit, CliErro
     let note = agent.resolved.as_ref().map(|resolved| resolved.note()).zip(part.note.clone());
     let (command, mut env) = command(part, arguments, note);
     env.extend(terminal());
-    Run::of(spec.clone(), ExecArgs::with(env), change.clone(), *json, command).carry_out(agent, engine, session).await
+    let run = Run::of(spec.clone(), ExecArgs::with(env), change.clone(), *json, command);
+    run.held(name, detach_keys.clone()).carry_out(agent, engine, session).await
 }
 
 /// The command that starts an agent, and its variables.

@@ -30,6 +30,7 @@ pub mod ports;
 pub mod restart;
 pub mod run;
 pub mod schema;
+pub mod sessions;
 pub mod shell;
 pub mod start;
 pub mod status;

@@ -17,6 +17,7 @@ use crate::cli::confirm::{self, Confirm};
 use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::held::{HeldSessions, NewSession};
 use crate::cli::interrupt::{interruptible, unless};
 use crate::cli::load::{Agent, Load};
 use crate::cli::record::Record;
@@ -28,7 +29,7 @@ use crate::observe::observe;
 use crate::reconcile::{Claims, OnFailure};
 use crate::ui::render::outcome::Command;
 use crate::ui::terminal::ask;
-use moat_docker::Docker;
+use moat_docker::{DetachKeys, Docker};
 use moat_model::graph::Graph;
 use moat_plan::{Options, compute};
 
@@ -51,6 +52,9 @@ pub struct Run {
     /// Print the end of the output and the exit code as JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
+    /// The name of a session to hold the command in, and the keys that detach.
+    #[arg(skip)]
+    held: Option<(String, DetachKeys)>,
     /// Command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -81,7 +85,12 @@ fn is_after_apply(error: &CliError) -> bool {
 impl Run {
     /// A command to run in a sandbox that is kept.
     pub(super) fn of(agent: PathBuf, exec: ExecArgs, change: ChangeArgs, json: bool, command: Vec<String>) -> Self {
-        Self { agent, rm: false, exec, change, json, command }
+        Self { agent, rm: false, exec, change, json, held: None, command }
+    }
+
+    /// The same in a session with a name, if there is a terminal.
+    pub(super) fn held(self, name: &str, keys: DetachKeys) -> Self {
+        Self { held: Some((name.to_owned(), keys)), ..self }
     }
 
     /// Applies the spec of an agent, runs the command and, with `--rm`, removes the sandbox.
@@ -131,6 +140,19 @@ impl Run {
         let named = Named::Spec(Box::new(agent.clone()));
         let (run, place) = self.exec.place(named, engine).await?;
         let request = self.exec.request(&place, self.command.clone());
+        if let Some((name, keys)) = self.held.as_ref().filter(|_| request.tty && !self.json) {
+            let user = place.user.clone();
+            let held = HeldSessions { engine, run: &run, container: &place.container, user };
+            let new = NewSession {
+                name,
+                keys,
+                request: &request,
+                audit_data: self.exec.audit_data(&place.container, &request),
+            };
+            if let Some(exit) = Box::pin(held.run(new, stop, session)).await? {
+                return Ok(exit);
+            }
+        }
         let call = self.exec.call("run", &run, &place, &request);
         if self.json { call.capture(engine, session).await } else { call.attach(engine, session, stop).await }
     }

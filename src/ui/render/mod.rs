@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod plan;
 pub mod ports;
 pub mod problem;
+pub mod sessions;
 pub mod status;
 pub mod summary;
 pub mod validation;

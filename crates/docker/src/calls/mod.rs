@@ -14,6 +14,8 @@ pub(crate) mod copy;
 pub(crate) mod credentials;
 mod elf;
 pub(crate) mod events;
+pub(crate) mod helper;
+mod helper_files;
 pub(crate) mod images;
 pub(crate) mod info;
 pub(crate) mod lines;

@@ -32,19 +32,28 @@ pub(crate) async fn import(
 }
 
 async fn packed(docker: &Docker) -> Result<Vec<u8>, EngineError> {
+    packed_by(docker, |helper| match helper {
+        Some((path, architecture)) => program_files::of_static(path, architecture),
+        None => program_files::of_this_process(),
+    })
+    .await
+}
+
+/// Packs the program that the engine can run: `pack` is given another file, for an architecture, if it is not this one.
+pub(crate) async fn packed_by(
+    docker: &Docker,
+    pack: impl FnOnce(Option<(&Path, &str)>) -> Result<Vec<u8>, Unusable> + Send + 'static,
+) -> Result<Vec<u8>, EngineError> {
     let helper = ProcessEnv.variable(HELPER).map(PathBuf::from);
     let architecture = docker.info().await?.architecture;
     if helper.is_none() {
         runs_here(&architecture)?;
     }
-    let pack = move || match &helper {
-        Some(path) => program_files::of_static(path, &architecture),
-        None => program_files::of_this_process(),
-    };
     // Reading the program would block other calls.
+    let pack = move || pack(helper.as_deref().map(|path| (path, architecture.as_str())));
     let packed = tokio::task::spawn_blocking(pack).await;
     let packed = packed.map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
-    packed.map_err(|error: Unusable| refused(format!("cannot make the image of the gateway: {error}")))
+    packed.map_err(|error: Unusable| refused(format!("cannot pack moat's own program: {error}")))
 }
 
 /// Whether the engine runs programs of this machine.

@@ -42,9 +42,9 @@ const MODIFIED: u64 = 1;
 
 /// The dynamic loader's path in programs for this architecture, as its ABI defines it.
 #[cfg(target_arch = "x86_64")]
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+pub(crate) const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 #[cfg(not(target_arch = "x86_64"))]
-const LOADER: &str = "/lib/ld-linux-aarch64.so.1";
+pub(crate) const LOADER: &str = "/lib/ld-linux-aarch64.so.1";
 
 /// This process's program with its libraries.
 pub(crate) fn of_this_process() -> Result<Vec<u8>, Unusable> {
@@ -62,6 +62,11 @@ pub(crate) fn of_this_process() -> Result<Vec<u8>, Unusable> {
 
 /// A program that needs no libraries. `architecture`: the engine's.
 pub(crate) fn of_static(program: &Path, architecture: &str) -> Result<Vec<u8>, Unusable> {
+    Image::of(&static_program(program, architecture)?)?.finish()
+}
+
+/// The content of a program that needs no libraries.
+pub(crate) fn static_program(program: &Path, architecture: &str) -> Result<Vec<u8>, Unusable> {
     let content = read(program)?;
     let header = elf::Header::read(&content).ok_or_else(|| Unusable::NoProgram(program.to_owned()))?;
     if !header.runs_on(architecture) {
@@ -70,7 +75,7 @@ pub(crate) fn of_static(program: &Path, architecture: &str) -> Result<Vec<u8>, U
     if header.has_interpreter {
         return Err(Unusable::Dynamic(program.to_owned()));
     }
-    Image::of(&content)?.finish()
+    Ok(content)
 }
 
 /// The archive of an image.
@@ -93,16 +98,10 @@ impl Image {
         Ok(image)
     }
 
-    /// Adds a library, and the links to it beside it: some systems link the name that programs ask for to a file with a
-    /// version.
     fn library(&mut self, path: &Path) -> Result<(), Unusable> {
         self.file(&in_image(path), 0o755, &read(path)?)?;
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        let beside = fs::read_dir(folder).map_err(|why| Unusable::Unreadable { path: folder.to_owned(), why })?;
-        let mut links: Vec<PathBuf> = beside.flatten().map(|entry| entry.path()).collect();
-        links.retain(|link| fs::read_link(link).is_ok_and(|target| target.as_os_str() == name));
-        links.sort();
-        for link in links {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        for link in links(path)? {
             let mut header = header(EntryType::Symlink, 0o777, 0);
             self.0.append_link(&mut header, in_image(&link), name)?;
         }
@@ -126,7 +125,7 @@ impl Image {
     }
 }
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+pub(crate) fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
@@ -138,7 +137,7 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 }
 
 /// The libraries in a list of mappings (`proc_pid_maps(5)`): files with code, besides the program itself.
-fn libraries(maps: &str) -> Vec<PathBuf> {
+pub(crate) fn libraries(maps: &str) -> Vec<PathBuf> {
     let library = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let rights = fields.nth(1)?;
@@ -151,11 +150,21 @@ fn libraries(maps: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The links to a library beside it: some systems link the name that programs ask for to a file with a version.
+pub(crate) fn links(library: &Path) -> Result<Vec<PathBuf>, Unusable> {
+    let (Some(folder), Some(name)) = (library.parent(), library.file_name()) else { return Ok(Vec::new()) };
+    let beside = fs::read_dir(folder).map_err(|why| Unusable::Unreadable { path: folder.to_owned(), why })?;
+    let mut links: Vec<PathBuf> = beside.flatten().map(|entry| entry.path()).collect();
+    links.retain(|link| fs::read_link(link).is_ok_and(|target| target.as_os_str() == name));
+    links.sort();
+    Ok(links)
+}
+
 fn in_image(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_owned()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
     let mut content = Vec::new();
     let file = File::open(path).and_then(|mut file| file.read_to_end(&mut content));
     file.map(|_| content).map_err(|why| Unusable::Unreadable { path: path.to_owned(), why })

@@ -203,13 +203,13 @@ impl Docker {
 }
 
 /// The size of the terminal on standard output, or else on standard input.
-fn own_size() -> Option<Size> {
+pub(super) fn own_size() -> Option<Size> {
     terminal::size(stdio::stdout()).or_else(|| terminal::size(stdio::stdin()))
 }
 
 /// Waits for a termination signal, so that the terminal does not stay raw. Without a terminal the default action is
 /// right.
-async fn termination_signal(tty: bool) -> io::Result<i32> {
+pub(super) async fn termination_signal(tty: bool) -> io::Result<i32> {
     if !tty {
         return pending().await;
     }

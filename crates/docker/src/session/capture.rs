@@ -1,10 +1,11 @@
 //! Runs a command in a container and captures the end of both streams, in bounded memory.
 
+use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, BufReader, duplex};
 
 use crate::transport::tail::Tail;
 use crate::{AttachError, AttachRequest, Docker};
@@ -20,6 +21,9 @@ pub struct Captured {
 
 /// Maximum size of each captured stream in bytes. Longer output belongs in a pipe.
 const CAPTURE_MAX: usize = 1 << 20;
+
+/// Maximum length of a first line in bytes.
+const LINE_MAX: usize = 1024;
 
 pub(crate) struct Keep(Tail);
 
@@ -50,6 +54,35 @@ impl Docker {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Docker {
+    /// Starts a command that prints a line and runs on, and returns the line; else what it printed to standard error.
+    ///
+    /// # Errors
+    /// As [`Docker::attach`].
+    pub async fn first_line(
+        &self,
+        container: &ContainerId,
+        request: &AttachRequest,
+    ) -> Result<Result<String, String>, AttachError> {
+        let request = AttachRequest { tty: false, stdin: false, ..request.clone() };
+        let ((mut out, from), mut err) = (duplex(LINE_MAX), Keep::default());
+        let line = async {
+            let mut line = Vec::new();
+            let whole = BufReader::new(from).take(LINE_MAX as u64).read_until(b'\n', &mut line).await;
+            match whole {
+                Ok(_) if line.ends_with(b"\n") => String::from_utf8_lossy(&line).trim_end().to_owned(),
+                _ => pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            line = line => return Ok(Ok(line)),
+            ended = self.attach_streams(container, &request, None, &mut out, &mut err) => ended,
+        };
+        ended.map(|_| Err(err.into_text()))
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod capture;
 pub(crate) mod connection;
 pub(crate) mod detach;
 pub(crate) mod exec;
+pub(crate) mod held;
 pub(crate) mod keeper;
 pub(crate) mod main_command;
 pub(crate) mod not_run;
