@@ -53,6 +53,7 @@ mod noop;
 mod platform;
 mod pull;
 mod real_agents;
+mod real_tools;
 mod recorder;
 mod registries;
 mod replace;

@@ -7,9 +7,11 @@ const send = (answer, type, data) => answer.write(`event: ${type}\ndata: ${JSON.
 function anthropic(body, answer) {
   const done = JSON.stringify(body.messages).includes("\"tool_result\"");
   const tools = (body.tools ?? []).map((tool) => tool.name);
-  const call = !done && tools.includes("Bash");
+  // Claude Code's and Pi's name of it.
+  const shell = tools.find((name) => ["Bash", "bash"].includes(name));
+  const call = !done && shell !== undefined;
   const block = call
-    ? { type: "tool_use", id: "toolu_1", name: "Bash", input: {} }
+    ? { type: "tool_use", id: "toolu_1", name: shell, input: {} }
     : { type: "text", text: "" };
   const delta = call
     ? { type: "input_json_delta", partial_json: JSON.stringify({ command, description: "make a file" }) }

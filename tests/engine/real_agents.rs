@@ -20,7 +20,7 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const TRUST: &str = "moat-lab-authorities";
 
 /// A real Node.js instead of the stand-in of the lab.
-const NODE: &str = r#"capability: node
+pub(super) const NODE: &str = r#"capability: node
 summary: Node.js for this test
 presets: [npm]
 install:
@@ -157,7 +157,7 @@ fn requests() -> Vec<Value> {
 }
 
 /// The image with the authorities of this machine.
-fn trust() {
+pub(super) fn trust() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::copy(AUTHORITIES, folder.path().join("authorities.crt")).expect("copied");
     fs::write(folder.path().join("Dockerfile"), "FROM scratch\nCOPY authorities.crt /\n").expect("written");
@@ -182,4 +182,12 @@ fn codex_completes_a_task_without_the_key() {
     let version = work.run(&["codex", "--version"]);
     assert!(version.code == 0 && version.stdout.contains("codex-cli"), "{version}");
     work.completes(&["codex", "exec", "make a file"], "/v1/responses", "authorization", &format!("Bearer {KEY}"));
+}
+
+#[test]
+#[ignore = "needs the registries of npm and PyPI; `make test-engines` runs it"]
+fn pi_completes_a_task_without_the_key() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let work = Work::of("pi-cli", "anthropic", "ANTHROPIC_API_KEY");
+    work.completes(&["pi", "-p", "make a file"], "/v1/messages", "key", KEY);
 }
