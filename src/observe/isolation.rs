@@ -36,6 +36,10 @@ const USUAL: [&str; 5] = ["", "runc", "io.containerd.runc.v2", "crun", "oci"];
 /// The capabilities with which `newuidmap` works.
 const FOR_A_NAMESPACE: [&str; 2] = ["SETUID", "SETGID"];
 
+/// The others that Podman gives by default: it says `ALL` as the list of them.
+const OTHERS: [&str; 9] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
+
 impl Wall {
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,7 +75,8 @@ fn of(rights: &Rights, maps_users: bool) -> Isolation {
     let user = rights.user.split(':').next().unwrap_or_default();
     // A name may be one of root's.
     let is_other = user.parse::<u32>().is_ok_and(|user| user != 0);
-    let has_none = rights.cap_drop.iter().any(|name| name == "ALL")
+    let drops = |name: &str| rights.cap_drop.iter().any(|it| it == name);
+    let has_none = (drops("ALL") || OTHERS.into_iter().all(drops))
         && rights.cap_add.iter().all(|name| FOR_A_NAMESPACE.contains(&name.as_str()));
     let wall = match rights {
         _ if maps_users && !rights.host_users => Wall::Mapped,
@@ -101,7 +106,9 @@ mod tests {
             (rights("", &[], &["SYS_ADMIN"]), true, Wall::Mapped),
             (rootless.clone(), false, Wall::Rootless),
             (rights("1000:1000", &["ALL"], &[]), false, Wall::Rootless),
+            (rights("1000", &OTHERS, &[]), false, Wall::Rootless),
             // Each of them has more than `rootless`.
+            (rights("1000", &OTHERS[1..], &[]), false, Wall::Default),
             (rights("1000", &[], &[]), false, Wall::Default),
             (rights("1000", &["ALL"], &["SETUID", "SYS_ADMIN"]), false, Wall::Default),
             (rights("0", &["ALL"], &[]), false, Wall::Default),

@@ -79,7 +79,7 @@ fn the_guide_works_as_written() {
     command.env("HOME", sandbox.home()).env("DOCKER_HOST", &engine().host).env_remove("MOAT_STATE_DIR");
     let ran = run(command, b"");
     assert_eq!(ran.code, 0, "{ran}");
-    for said in ["it works", "/root/agent.yaml", "builds: routed to moat", "all intact"] {
+    for said in ["it works", "/tmp/agent.yaml", "builds: routed to moat", "all intact"] {
         assert!(ran.stdout.contains(said), "{said}\n{ran}");
     }
     let again = format!("{}: nothing to do", format_args!("{} is ready", sandbox.agent));

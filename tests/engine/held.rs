@@ -78,3 +78,20 @@ fn the_command_of_a_failed_apply_never_runs() {
     assert!(ran.stderr.contains("rolled back") && ran.stderr.contains("exited with code 7"), "{ran}");
     assert_eq!((sandbox.find("main"), runs(&sandbox)), (None, 0));
 }
+
+/// The health check of the sidecar does the same, up to half a minute later; here it cannot.
+#[test]
+fn every_user_builds_at_once_when_main_has_started_again() {
+    let state = "setpriv --reuid 1000 --clear-groups test -w /run/buildkit/buildkitd.sock && echo open || echo closed";
+    for command in [format!("command: [sh, -c, '{state}; exec sleep infinity']\n"), String::new()] {
+        let sandbox = Sandbox::applied(&format!("{DIND}{command}"));
+        sandbox
+            .docker_exec("buildkit", &["sh", "-c", "chmod 600 /run/buildkit/buildkitd.sock; rm $(command -v chmod)"]);
+        assert_eq!(sandbox.sh_ok(state), "closed");
+        engine().docker(&["restart", &sandbox.main()]);
+        assert!(until(|| sandbox.sh(state).stdout == "open\n"));
+        if !command.is_empty() {
+            assert_eq!(engine().docker(&["logs", &sandbox.main()]).matches("open").count(), 2, "{command}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 
 use testkit::engine::engine;
 use testkit::run::until;
@@ -192,4 +192,39 @@ fn an_image_whose_user_can_become_root_is_refused() {
     fs::write(sandbox.path().join("Dockerfile"), sudo).expect("a file");
     let refused = sandbox.moat(&["apply"]).run();
     assert!(refused.to_string().contains("can become root"), "{refused}");
+}
+
+// The image of Docker has one user; for the owner of another workspace, and with other dependencies, moat makes an image.
+#[test]
+fn main_runs_as_the_owner_of_the_workspace_in_an_image_that_moat_builds() {
+    for (owner, more) in [(1234, ""), (1000, ", jq")] {
+        let sandbox = Sandbox::new(&format!("isolation: rootless\ndependencies: [docker:dind{more}]\nworkspace: .\n"));
+        chown(sandbox.path(), Some(owner), Some(owner)).expect("a new owner");
+        sandbox.apply();
+        sandbox.assert_ready();
+        assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}} {{.Config.User}}"), format!("false {owner}"));
+        assert_eq!(sandbox.sh_ok("id -un; echo $HOME"), "agent\n/home/agent");
+        assert_eq!(sandbox.sh_ok("find / -xdev -type f -perm /6000 2>/dev/null || true"), "", "no way to root");
+        fs::write(sandbox.path().join("Dockerfile"), "FROM busybox\nRUN echo built >/f\nCMD cat /f\n").expect("a file");
+        assert_eq!(sandbox.sh_ok("docker build -q -t x . >/dev/null && docker run --rm x"), "built");
+        sandbox.sh_ok("docker run --rm -v /workspace:/w x touch /w/inner");
+        assert_eq!(fs::metadata(sandbox.path().join("inner")).expect("a file").uid(), owner);
+        // The data is in the volume: overlay works there only.
+        assert_eq!(sandbox.sh_ok("docker info --format '{{.Driver}}'"), "overlay2");
+        sandbox.moat(&["stop"]).ok();
+        sandbox.moat(&["start"]).ok();
+        assert_eq!(sandbox.sh_ok("docker run --rm x"), "built");
+        assert!(sandbox.moat(&["plan"]).ok().stdout.contains("Nothing to do"));
+    }
+}
+
+// Packages of Debian are the hooks', since main has no root.
+#[test]
+fn hooks_of_the_build_install_what_main_cannot() {
+    let hooks =
+        "hooks: {post_build_root: 'apt-get update && apt-get install --yes file', post_build: 'touch ~/mine'}\n";
+    let sandbox = Sandbox::applied(&format!("{ROOTLESS}{hooks}"));
+    sandbox.sh_ok("file --version && [ -O ~/mine ]");
+    let run = "printf 'FROM busybox\n' | docker build -q -t x - >/dev/null && docker run --rm x echo runs";
+    assert_eq!(sandbox.sh_ok(run), "runs");
 }

@@ -30,8 +30,9 @@ agent: {name}
 
 dependencies:
   - {dependency}
-  # Its own Docker daemon, in a privileged container.
+  # Its own Docker daemon. `isolation: auto` keeps root in it from the host.
   # - docker:dind
+# isolation: auto
 
 # The folder to work on, mounted in the sandbox as /workspace.
 workspace: .
@@ -112,8 +113,9 @@ mod tests {
 
             dependencies:
               - claude-code
-              # Its own Docker daemon, in a privileged container.
+              # Its own Docker daemon. `isolation: auto` keeps root in it from the host.
               # - docker:dind
+            # isolation: auto
 
             # The folder to work on, mounted in the sandbox as /workspace.
             workspace: .

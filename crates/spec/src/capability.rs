@@ -190,6 +190,9 @@ pub struct RightsPart {
 pub enum SecurityOption {
     #[serde(rename = "seccomp=unconfined")]
     Seccomp,
+    /// A filter that lets users make namespaces and mounts.
+    #[serde(rename = "seccomp=namespaces")]
+    SeccompForNamespaces,
     #[serde(rename = "apparmor=unconfined")]
     AppArmor,
     /// Only with a user other than root.
@@ -353,6 +356,7 @@ impl RightsPart {
         rights.devices.extend(new);
         rights.without.extend(self.security_opt.iter().map(|option| match option {
             SecurityOption::Seccomp => Protection::Seccomp,
+            SecurityOption::SeccompForNamespaces => Protection::SeccompForNamespaces,
             SecurityOption::AppArmor => Protection::AppArmor,
             SecurityOption::SystemPaths => Protection::SystemPaths,
         }));

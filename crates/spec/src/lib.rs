@@ -87,5 +87,5 @@ pub use settings::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings
 pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
-pub use template::{FIRST_USER, FirstPolicy, template};
+pub use template::{FirstPolicy, template};
 pub use tree::Places;

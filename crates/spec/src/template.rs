@@ -19,23 +19,20 @@ pub enum FirstPolicy {
 /// The dependency of a spec without an image.
 const DEPENDENCY: &str = "docker:dind";
 
-/// The user that owns what main writes under `isolation: rootless`.
-pub const FIRST_USER: u32 = 1000;
-
 const ISOLATED: &str = "\
 # Root in the sandbox has no rights on the host. `moat plan` shows how this engine does it.
 isolation: auto
 ";
 
 const PRIVILEGED: &str = "\
-# Root in the sandbox is root on the host. With this line it is not; then the folder to work on has to belong to the user
-# 1000, or has to be a volume. See `moat explain isolation`.
+# Root in the sandbox is root on the host. With this line it is not; then the folder to work on must not be root's, or has
+# to be a volume. See `moat explain isolation`.
 # isolation: auto
 ";
 
 /// A commented spec for an agent in `image`, or with its own Docker daemon.
 ///
-/// `is_user`: the folder to work on belongs to the user of `isolation: rootless`, [`FIRST_USER`].
+/// `is_user`: the folder to work on belongs to a user other than root, as `isolation: rootless` needs it.
 pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy, is_user: bool) -> String {
     let capability = Capabilities::builtin().resolve(DEPENDENCY).ok().filter(|_| image.is_none());
     let network = network(&capability.map_or_else(Vec::new, |it| it.presets), policy);

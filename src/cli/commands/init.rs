@@ -14,7 +14,7 @@ use crate::local;
 use crate::ui::json::documents;
 use crate::ui::terminal::ask;
 use moat_model::resource::{AgentName, ImageRef};
-use moat_spec::{FIRST_USER, FirstPolicy, slug, template};
+use moat_spec::{FirstPolicy, slug, template};
 
 /// Create a commented `agent.yaml`
 ///
@@ -39,6 +39,8 @@ pub struct Init {
     pub(in crate::cli) json: bool,
 }
 
+const ROOT: u32 = 0;
+
 /// The variable with another program for the gateway.
 const HELPER: &str = "MOAT_HELPER";
 
@@ -47,7 +49,7 @@ const PLAIN: &str = "debian:13";
 
 pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let name = args.agent.clone().unwrap_or_else(name_of_folder);
-    let is_user = belongs_to_first_user(&args.file);
+    let is_user = belongs_to_user(&args.file);
     let mut image = args.image.as_ref().map(ToString::to_string);
     if image.is_none() && !args.yes {
         let container = if is_user { "a container" } else { "a privileged container" };
@@ -69,9 +71,9 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
 }
 
 /// Whether the folder of the new file, which becomes the workspace, suits `isolation: auto`.
-fn belongs_to_first_user(file: &Path) -> bool {
+fn belongs_to_user(file: &Path) -> bool {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::metadata(folder).is_ok_and(|folder| folder.uid() == FIRST_USER)
+    fs::metadata(folder).is_ok_and(|folder| folder.uid() != ROOT)
 }
 
 /// The gateway's program is moat's own, which has to run on the Docker host. Docker is not asked for its architecture.

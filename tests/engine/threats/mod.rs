@@ -4,6 +4,7 @@
 
 mod approval;
 mod authors;
+pub mod bait;
 pub mod breakouts;
 mod builds;
 mod copy;

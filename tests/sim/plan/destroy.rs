@@ -81,10 +81,10 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
             files./usr/local/lib/moat/plugin "755 sha256:61b56c87a15edd36eadf24904d0c9ed42f60fbb2a14d22f564737fc870752689" -> unset
             files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
-            files./usr/local/lib/moat/start "755 sha256:a530ad9a2e933749d3761dcad1d8080aecedf741dbdebc17c914ef174b484f0b" -> unset
+            files./usr/local/lib/moat/start "755 sha256:2989789fb211e87118604643b2577eea504462ed99048197f43d3e5a1f8e68d9" -> unset
             files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
-            mounts./run/buildkit "volume/buildkit-socket:ro" -> unset
+            mounts./run/buildkit "volume/buildkit-socket" -> unset
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset
             stop_timeout 20 -> unset

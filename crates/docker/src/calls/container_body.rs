@@ -16,7 +16,8 @@ use crate::transport::version::{ApiVersion, Feature, Vendor};
 use moat_model::engine::request::ADDRESS;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
 use moat_model::resource::{
-    Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, Protection, RestartPolicy, Size, label,
+    ContainerConfig, Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, Protection,
+    RestartPolicy, Rights, Size, label,
 };
 
 /// The interval of health checks in the steady state: each one starts a process.
@@ -24,6 +25,11 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The interval until the first success, which other resources wait for.
 const HEALTH_START_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A filter of system calls without the default one's limits on namespaces and mounts. It refuses keyrings, which the
+/// kernel keeps by user and not by container, and interfaces that Docker's default refuses for their many bugs. The error
+/// is that of a kernel without them, on which container runtimes go on.
+const FOR_NAMESPACES: &str = include_str!("seccomp.json");
 
 /// The interval for engines without `StartInterval`, a compromise between both.
 const HEALTH_OLD_INTERVAL: Duration = Duration::from_secs(5);
@@ -41,7 +47,12 @@ const HEALTH_RETRIES: i64 = 3;
 ///
 /// An entrypoint with an empty command resets the image's command: the engine ties an image's command to the image's
 /// entrypoint.
-pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVersion) -> ContainerCreateBody {
+pub(crate) fn body(
+    create: &ContainerCreate,
+    defaults: &Defaults,
+    version: ApiVersion,
+    vendor: Vendor,
+) -> ContainerCreateBody {
     let config = &create.config;
     let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
     let plain = config.env.iter().chain(extra).map(|(key, value)| (key, value.as_str()));
@@ -71,12 +82,12 @@ pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVe
             (None, ImageCheck::Kept) => None,
         },
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
-        host_config: Some(host_config(create, defaults, network)),
+        host_config: Some(host_config(create, defaults, network, vendor)),
         ..Default::default()
     }
 }
 
-fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -> HostConfig {
+fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String, vendor: Vendor) -> HostConfig {
     let config = &create.config;
     let all = || config.mounts.iter().chain(&config.extras.mounts);
     let paths = all().filter_map(|mount| match &mount.source {
@@ -96,10 +107,9 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         soft: Some(limit.soft),
         hard: Some(limit.hard),
     });
-    let without = |it| rights.without.contains(&it);
-    let unconfined = [(Protection::Seccomp, "seccomp=unconfined"), (Protection::AppArmor, "apparmor=unconfined")];
+    let (added, dropped) = capabilities(config, vendor);
     // An empty list replaces the engine's.
-    let paths_or_none = without(Protection::SystemPaths).then(Vec::new);
+    let paths_or_none = rights.without.contains(&Protection::SystemPaths).then(Vec::new);
     HostConfig {
         // By id: before Docker 25 two networks may have the same name.
         network_mode: Some(network),
@@ -114,11 +124,11 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         ulimits: some_list(ulimits),
         sysctls: some_list(config.sysctls.clone()),
         readonly_rootfs: rights.read_only.then_some(true),
-        cap_add: some_list(rights.cap_add.iter().cloned()),
-        security_opt: some_list(unconfined.into_iter().filter(|(it, _)| without(*it)).map(|(_, text)| text.to_owned())),
+        cap_add: some_list(added),
+        security_opt: some_list(rights.without.iter().filter_map(|it| security_option(*it, vendor))),
         masked_paths: paths_or_none.clone(),
         readonly_paths: paths_or_none,
-        cap_drop: some_list(rights.cap_drop.iter().cloned()),
+        cap_drop: some_list(dropped),
         devices: some_list(rights.devices.iter().map(device)),
         device_requests: rights.gpus.as_ref().map(|gpus| vec![graphics(gpus)]),
         shm_size: config.shm.map(bytes),
@@ -232,6 +242,53 @@ fn restart(policy: RestartPolicy) -> EngineRestart {
     EngineRestart { name: Some(name), maximum_retry_count: None }
 }
 
+/// The capabilities to add and to drop.
+///
+/// To a user other than root, Docker gives added ones for use by programs with file capabilities only, and Podman as
+/// effective ones: with `SETUID`, the user could become root. There all others are dropped instead.
+fn capabilities(config: &ContainerConfig, vendor: Vendor) -> (Vec<String>, Vec<String>) {
+    let Rights { cap_add, cap_drop, .. } = &config.rights;
+    let is_user = config.user.as_deref().is_some_and(|user| user.parse::<u32>().is_ok_and(|user| user != 0));
+    let are_usual = cap_add.iter().all(|name| USUAL.contains(&name.as_str()));
+    if vendor == Vendor::Podman && is_user && are_usual && cap_drop.contains("ALL") {
+        let others = USUAL.into_iter().filter(|name| !cap_add.contains(*name)).map(str::to_owned);
+        return (Vec::new(), others.collect());
+    }
+    (cap_add.iter().cloned().collect(), cap_drop.iter().cloned().collect())
+}
+
+/// The capabilities that containers have on Docker by default; on Podman, eleven of them.
+const USUAL: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Removes a protection, in the engine's words. For system paths, Docker has fields, which Podman does not read.
+fn security_option(without: Protection, vendor: Vendor) -> Option<String> {
+    match without {
+        // Podman takes a path on its own host in place of a filter.
+        Protection::SeccompForNamespaces if vendor == Vendor::Docker => {
+            Some(format!("seccomp={}", FOR_NAMESPACES.trim()))
+        }
+        Protection::Seccomp | Protection::SeccompForNamespaces => Some("seccomp=unconfined".to_owned()),
+        Protection::AppArmor => Some("apparmor=unconfined".to_owned()),
+        Protection::SystemPaths if vendor == Vendor::Podman => Some("unmask=ALL".to_owned()),
+        Protection::SystemPaths => None,
+    }
+}
+
 fn log_config(logging: &LogConfig) -> HostConfigLogConfig {
     let options = some_list(logging.options.clone());
     HostConfigLogConfig { typ: logging.driver.clone(), config: options }
@@ -295,7 +352,7 @@ mod tests {
     }
 
     fn sent(create: &ContainerCreate, version: ApiVersion) -> Value {
-        serde_json::to_value(body(create, &Defaults::default(), version)).expect("JSON")
+        serde_json::to_value(body(create, &Defaults::default(), version, Vendor::Docker)).expect("JSON")
     }
 
     #[test]
@@ -404,6 +461,29 @@ mod tests {
             "Runtime": "runsc", "Tmpfs": {"/run": "", "/tmp": "size=64m"},
         });
         assert_eq!(sent(&create, NEW)["HostConfig"], host);
+        create.config.rights.without = [Protection::SeccompForNamespaces].into();
+        let options = &sent(&create, NEW)["HostConfig"]["SecurityOpt"];
+        let filter = options[0].as_str().and_then(|text| text.strip_prefix("seccomp=")).expect("a filter");
+        let filter: Value = serde_json::from_str(filter).expect("JSON");
+        assert_eq!((&filter["defaultAction"], options.as_array().map(Vec::len)), (&json!("SCMP_ACT_ALLOW"), Some(1)));
+        let on_podman = |create: &ContainerCreate| {
+            let body = serde_json::to_value(body(create, &Defaults::default(), NEW, Vendor::Podman)).expect("JSON");
+            body["HostConfig"].clone()
+        };
+        assert_eq!(on_podman(&create)["SecurityOpt"], json!(["seccomp=unconfined"]));
+        let user = ContainerCreate {
+            config: ContainerConfig { user: Some("1000".to_owned()), ..create.config.clone() },
+            ..create.clone()
+        };
+        assert_eq!(on_podman(&user)["CapAdd"], json!(["NET_ADMIN"]));
+        let mut user = user;
+        user.config.rights.cap_add = ["SETUID".to_owned(), "SETGID".to_owned()].into();
+        user.config.rights.without = [Protection::SystemPaths].into();
+        let host = on_podman(&user);
+        assert_eq!((&host["CapAdd"], &host["SecurityOpt"]), (&Value::Null, &json!(["unmask=ALL"])));
+        let dropped = host["CapDrop"].as_array().expect("a list");
+        assert!(dropped.len() == 12 && !dropped.contains(&json!("SETUID")) && dropped.contains(&json!("SETPCAP")));
+        assert_eq!(sent(&user, NEW)["HostConfig"]["CapDrop"], json!(["ALL"]));
         let gpu = json!([["gpu"]]);
         for (gpus, request) in [
             (Gpus::All, json!({"Count": -1, "Capabilities": gpu})),
@@ -428,7 +508,7 @@ mod tests {
         let mut create = bare();
         create.config.limits.pids = Some(100);
         let defaults = Defaults::of(&create.config, &capacity);
-        let sent = serde_json::to_value(body(&create, &defaults, NEW)).expect("JSON");
+        let sent = serde_json::to_value(body(&create, &defaults, NEW, Vendor::Docker)).expect("JSON");
         let host = json!({
             "NetworkMode": "n1", "RestartPolicy": {"Name": "no"},
             "Memory": 6_442_450_944_i64, "PidsLimit": 100, "OomScoreAdj": 500,
@@ -438,7 +518,8 @@ mod tests {
         let recorded = sent["Labels"][label::DEFAULTS].as_str().expect("a label");
         assert_eq!(serde_json::from_str::<Defaults>(recorded).expect("read"), defaults);
         create.config.logging = Some(LogConfig { driver: None, options: BTreeMap::from([("tag".into(), "x".into())]) });
-        let sent = serde_json::to_value(body(&create, &Defaults::of(&create.config, &capacity), NEW)).expect("JSON");
+        let sent = serde_json::to_value(body(&create, &Defaults::of(&create.config, &capacity), NEW, Vendor::Docker))
+            .expect("JSON");
         assert_eq!(
             sent["HostConfig"]["LogConfig"],
             json!({"Config": {"tag": "x"}}),

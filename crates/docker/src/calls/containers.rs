@@ -161,7 +161,7 @@ pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
         );
     }
     let defaults = Defaults::of(&create.config, capacity);
-    let body = container_body::body(create, &defaults, docker.version);
+    let body = container_body::body(create, &defaults, docker.version, docker.vendor);
     let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;
     made.map(|made| ContainerId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateContainer))
 }

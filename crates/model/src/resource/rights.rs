@@ -35,6 +35,8 @@ pub struct Rights {
 pub enum Protection {
     /// The filter of system calls.
     Seccomp,
+    /// The same filter, in favour of a weaker one, which lets users make namespaces and mounts.
+    SeccompForNamespaces,
     AppArmor,
     /// The masked and read-only paths below `/proc` and `/sys`. The kernel checks access to them by user, not by
     /// capability: without this protection, a process of the host's root user controls the host.

@@ -41,7 +41,25 @@ pub(super) fn is_built(spec: &Spec, chosen: &[Capability]) -> bool {
     let installs = |capability: &Capability| capability.install.is_some() && capability.image.is_none();
     let names_one = spec.image.is_some() || spec.build.is_some();
     let has_one = chosen.iter().any(|capability| capability.image.is_some());
-    !names_one && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs) || !has_one)
+    let is_needed = spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs) || !has_one;
+    !names_one && (is_needed || is_for_another_user(spec, chosen))
+}
+
+/// The user that main runs as in the image: the owner of the workspace. Root is nobody's choice.
+pub(super) fn uid(spec: &Spec) -> u32 {
+    spec.owner.filter(|uid| *uid != 0).unwrap_or(UID)
+}
+
+/// In an image that moat builds, main runs as the user that it makes.
+pub(super) fn choose_user(spec: &Spec, chosen: &mut [Capability]) {
+    chosen.iter_mut().filter_map(|it| it.main.user.as_mut()).for_each(|user| *user = uid(spec).to_string());
+}
+
+/// Whether main runs as a certain user, and its workspace belongs to another one, for whom no image exists.
+fn is_for_another_user(spec: &Spec, chosen: &[Capability]) -> bool {
+    let of_image = chosen.iter().find_map(|it| it.main.user.as_ref());
+    let writes = spec.workspace().is_some_and(|mount| !mount.read_only);
+    writes && of_image.is_some_and(|user| *user != uid(spec).to_string())
 }
 
 /// The Dockerfile for a spec and its dependencies.
@@ -66,13 +84,13 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
         installs.iter().flat_map(|(_, install)| &install.packages).map(String::as_str).collect();
     install_packages(&mut text, &packages);
     for (name, install) in &installs {
-        copies_and_scripts(&mut text, install, based_on != Some(*name));
+        copies_and_scripts(&mut text, install, based_on != Some(*name), uid(spec));
     }
     let env: BTreeMap<&String, &String> = installs.iter().flat_map(|(_, install)| &install.env).collect();
     for (name, value) in env {
         line(&mut text, &format!("ENV {name}={}", quoted(value)));
     }
-    create_user(&mut text, spec.owner.filter(|uid| *uid != 0).unwrap_or(UID));
+    create_user(&mut text, uid(spec));
     let groups: BTreeSet<&str> = installs.iter().flat_map(|(_, install)| &install.groups).map(String::as_str).collect();
     for group in groups {
         run(&mut text, &format!("groupadd --force --system {group} && usermod --append --groups {group} {USER}"));
@@ -120,7 +138,7 @@ fn create_user(text: &mut String, uid: u32) {
 }
 
 /// Creates the mount points of volumes, owned by the user: an empty volume inherits the owner of its mount point. Of the
-/// volumes of dependencies, those in the home directory.
+/// volumes of dependencies, those in the home directory, and those of a daemon that runs as the user.
 fn mount_points(text: &mut String, spec: &Spec, chosen: &[Capability]) {
     let home = Path::new("/home").join(USER);
     let with_parents = |target: &String| {
@@ -128,8 +146,11 @@ fn mount_points(text: &mut String, spec: &Spec, chosen: &[Capability]) {
         let parents = Path::new(target).ancestors().filter(|it| it.starts_with(&home) && **it != home);
         parents.map(Path::to_owned).chain([PathBuf::from(target)]).collect::<Vec<_>>()
     };
-    let brought = chosen.iter().flat_map(|it| &it.main.volumes).map(|volume| &volume.target);
-    let brought = brought.filter(|target| Path::new(target).starts_with(&home));
+    let brought = chosen.iter().flat_map(|it| it.main.volumes.iter().map(move |volume| (&it.main, volume)));
+    let brought = brought.filter(|(main, volume)| {
+        Path::new(&volume.target).starts_with(&home) || main.user.is_some() && !volume.read_only
+    });
+    let brought = brought.map(|(_, volume)| &volume.target);
     let targets = spec.volumes.iter().map(|volume| &volume.target).chain(brought);
     let folders: BTreeSet<PathBuf> = targets.flat_map(with_parents).collect();
     let owner = spec.user.as_deref().unwrap_or(USER);
@@ -164,7 +185,7 @@ fn install_packages(text: &mut String, packages: &BTreeSet<&str>) {
 }
 
 /// Copies from other images, and runs the scripts.
-fn copies_and_scripts(text: &mut String, install: &Install, is_extra: bool) {
+fn copies_and_scripts(text: &mut String, install: &Install, is_extra: bool, uid: u32) {
     if let (true, Some(image)) = (is_extra, install.from.as_ref().or(install.base.as_ref())) {
         for path in &install.paths {
             line(text, &format!("COPY --from={image} {path} {path}"));
@@ -173,7 +194,7 @@ fn copies_and_scripts(text: &mut String, install: &Install, is_extra: bool) {
         run(text, "ldconfig");
     }
     for script in &install.run {
-        run(text, script);
+        run(text, &script.replace("{uid}", &uid.to_string()));
     }
 }
 
@@ -182,7 +203,8 @@ fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
         run(text, script);
     }
     let takes_root = |capability: &Capability| capability.install.as_ref().is_some_and(|install| install.root);
-    let daemon = chosen.iter().any(|it| !it.main.entrypoint.is_empty() || takes_root(it));
+    let starts_as_root = |it: &Capability| !it.main.entrypoint.is_empty() && it.main.user.is_none();
+    let daemon = chosen.iter().any(|it| starts_as_root(it) || takes_root(it));
     if hooks.post_build.is_some() || !daemon {
         line(text, &format!("USER {USER}"));
     }

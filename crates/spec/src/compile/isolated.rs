@@ -16,10 +16,7 @@ pub fn could_be_rootless(spec: &Spec, capabilities: &Capabilities) -> bool {
     };
     let (plain, rootless) = (resolve(Isolation::Privileged), resolve(Isolation::Rootless));
     let is_privileged = |it: &Capability| it.main.privileged || it.sidecars.iter().any(|sidecar| sidecar.privileged);
-    !spec.places.has("isolation")
-        && plain.iter().any(is_privileged)
-        && !rootless.iter().any(is_privileged)
-        && !super::dockerfile::is_built(spec, &rootless)
+    !spec.places.has("isolation") && plain.iter().any(is_privileged) && !rootless.iter().any(is_privileged)
 }
 
 /// Whether a dependency of a spec has another form for its isolation.
@@ -48,11 +45,6 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found.extend(user_of_main(spec, capability, user));
     found.extend(workspace(spec, user));
     found.extend(images(spec, capability));
-    if super::dockerfile::is_built(spec, chosen) {
-        let message = format!("images that moat builds do not work with {} yet", words(spec));
-        let hint = "set `image` to one that contains the dependencies, or remove `isolation`";
-        found.push(Diagnostic::error(spec.place_of_key("isolation"), message).hint(hint));
-    }
     found
 }
 
@@ -89,7 +81,11 @@ fn workspace(spec: &Spec, user: &str) -> Option<Diagnostic> {
     let owner = spec.owner.filter(|owner| owner.to_string() != user)?;
     let MountSource::Path(path) = &mount.source else { return None };
     let message = format!("the workspace belongs to the user {owner}, and main runs as {user}");
-    let hint = format!("run `sudo chown -R {user} {path}`, or set `workspace: {{mode: volume}}`");
+    let own = if spec.build.is_some() { "build" } else { "image" };
+    let names_one = spec.image.is_some() || spec.build.is_some();
+    // In an image of moat's own, main runs as the owner.
+    let remedy = if names_one && owner != 0 { format!("remove `{own}`, ") } else { String::new() };
+    let hint = format!("{remedy}run `sudo chown -R {user} {path}`, or set `workspace: {{mode: volume}}`");
     Some(Diagnostic::error(spec.place("workspace"), message).hint(hint))
 }
 
@@ -142,7 +138,7 @@ mod tests {
             ("image: docker:dind\ndependencies: [docker:dind]", true),
             ("isolation: privileged\ndependencies: [docker:dind]", false),
             ("isolation: rootless\ndependencies: [docker:dind]", false),
-            ("dependencies: [docker:dind, git]", false),
+            ("dependencies: [docker:dind, git]", true),
             ("dependencies: [postgres]\nimage: busybox", false),
         ] {
             let source = Source::new("agent.yaml", "/agent.yaml", format!("agent: a\n{text}\n"));

@@ -58,13 +58,16 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// # Errors
 /// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
-    let chosen = choose(spec, capabilities)?;
+    let mut chosen = choose(spec, capabilities)?;
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
     let sealer = Sealer { vault, run: &run };
     let made = match &spec.build {
         Some(build) => Some(own_dockerfile(spec, build, sealer.build(build))),
         None => is_built(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
+    if made.is_some() && spec.build.is_none() {
+        dockerfile::choose_user(spec, &mut chosen);
+    }
     let build_network = build_network(spec);
     let image = main_image(spec, made.as_ref(), &chosen);
     let mut parts = Parts { made, build_network, ..Parts::default() };

@@ -173,7 +173,7 @@ mod tests {
             ("image: docker:dind-rootless\n", Users::Same, Ok(Isolation::Rootless)),
             ("image: docker:dind\n", Users::Remapped, Ok(Isolation::Mapped)),
             ("image: docker:dind\n", Users::Same, Err("use `docker:dind-rootless`, or remove `image`")),
-            ("hooks: {post_build: 'true'}\n", Users::Same, Err("images that moat builds do not work with")),
+            ("hooks: {post_build: 'true'}\n", Users::Same, Ok(Isolation::Rootless)),
         ] {
             let found = settled(&format!("{image}isolation: auto\n{DIND}"), &host(users));
             match (found, expected) {
