@@ -228,3 +228,30 @@ fn hooks_of_the_build_install_what_main_cannot() {
     let run = "printf 'FROM busybox\n' | docker build -q -t x - >/dev/null && docker run --rm x echo runs";
     assert_eq!(sandbox.sh_ok(run), "runs");
 }
+
+/// In the place of a coding agent from a registry: it uses its volume, its note and the daemon.
+const AGENT: &str = r#"capability: stand-in
+summary: a stand-in
+presets: []
+agent: {name: stand-in, command: [/usr/local/lib/agent], note: /home/agent/.agent/note.md}
+main:
+  volumes: [{name: agent, target: /home/agent/.agent}]
+  files:
+    - path: /usr/local/lib/agent
+      executable: true
+      content: |
+        #!/bin/sh
+        echo "asked $*"
+        grep -q sandbox ~/.agent/note.md && touch ~/.agent/mine && docker ps -q && echo works
+"#;
+
+#[test]
+fn a_coding_agent_has_its_files_and_the_daemon() {
+    let sandbox = Sandbox::new("isolation: rootless\ndependencies: [docker:dind, stand-in, jq]\n");
+    let specs = sandbox.path().join("specs");
+    fs::create_dir(&specs).expect("a folder");
+    fs::write(specs.join("stand-in.yaml"), AGENT).expect("a file");
+    sandbox.apply();
+    let ran = sandbox.moat(&["agent", "stand-in", "-p", "hi"]).ok();
+    assert!(ran.stdout.contains("asked -p hi\n") && ran.stdout.contains("works\n"), "{ran}");
+}
