@@ -1,7 +1,8 @@
 // A provider of models for tests: it answers as the APIs of Anthropic and OpenAI do, in streams, and notes each request.
-// First it asks for a command, which writes a file in the workspace, and then it is done.
-const https = require("https"), fs = require("fs");
-const command = "echo made by the agent >made.txt && cat made.txt";
+// First it asks for a command, which writes a file in the workspace and runs a script that is there, and then it is done.
+// Under another name it is a git server, with one repository, for who has the token.
+const https = require("https"), fs = require("fs"), { execFileSync, spawnSync } = require("child_process");
+const command = "echo made by the agent >made.txt && cat made.txt && if [ -e task.sh ]; then sh task.sh; fi";
 const send = (answer, type, data) => answer.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
 
 function anthropic(body, answer) {
@@ -48,10 +49,36 @@ function openai(body, answer) {
   answer.end();
 }
 
+// By git's own program for servers.
+function git(question, body, answer) {
+  const [path, query] = question.url.split("?");
+  const token = Buffer.from(`agent:${process.env.LAB_GIT_TOKEN}`).toString("base64");
+  if (question.headers.authorization !== `Basic ${token}`) {
+    answer.writeHead(401, { "www-authenticate": 'Basic realm="git"' });
+    return answer.end();
+  }
+  const env = {
+    PATH: process.env.PATH, GIT_PROJECT_ROOT: "/repositories", GIT_HTTP_EXPORT_ALL: "1", REMOTE_USER: "agent", PATH_INFO: path,
+    QUERY_STRING: query ?? "", REQUEST_METHOD: question.method, CONTENT_TYPE: question.headers["content-type"] ?? "",
+    CONTENT_LENGTH: `${body.length}`, HTTP_CONTENT_ENCODING: question.headers["content-encoding"] ?? "",
+    GIT_PROTOCOL: question.headers["git-protocol"] ?? "",
+  };
+  const { stdout } = spawnSync("git", ["http-backend"], { env, input: body });
+  const end = stdout.indexOf("\r\n\r\n");
+  for (const line of stdout.subarray(0, end).toString().split("\r\n")) {
+    const [name, value] = [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()];
+    if (name === "Status") answer.statusCode = parseInt(value); else answer.setHeader(name, value);
+  }
+  answer.end(stdout.subarray(end + 4));
+}
+execFileSync("git", ["init", "-q", "--bare", "-b", "main", "/repositories/team/app"]);
+
 const files = { key: fs.readFileSync("/certificates/leaf.key"), cert: fs.readFileSync("/certificates/leaf.crt") };
 https.createServer(files, (question, answer) => {
-  let text = "";
-  question.on("data", (part) => (text += part)).on("end", () => {
+  const parts = [];
+  question.on("data", (part) => parts.push(part)).on("end", () => {
+    const body = Buffer.concat(parts), text = body.toString();
+    if (question.headers.host === "git.example") return git(question, body, answer);
     const { "x-api-key": key, authorization } = question.headers;
     console.log(JSON.stringify({ method: question.method, url: question.url, key, authorization, text: text.slice(0, 1 << 20) }));
     const path = question.url.split("?")[0];

@@ -35,8 +35,12 @@ install:
 
 /// Where the provider is; the name server of the lab knows its names.
 const ADDRESS: &str = "198.51.100.10";
-const NAMES: [&str; 2] = ["api.anthropic.com", "api.openai.com"];
+const NAMES: [&str; 3] = ["api.anthropic.com", "api.openai.com", "git.example"];
 const PROVIDER: &str = "moat-lab-models";
+
+/// Of the git server.
+const TOKEN: &str = "token-of-the-git-server-0123456789abcdef";
+const TOKEN_VARIABLE: &str = "LAB_GIT_TOKEN";
 
 const KEY: &str = "sk-the-real-key-of-the-lab-0123456789abcdef";
 
@@ -71,21 +75,25 @@ struct Work {
 impl Work {
     /// Installs an agent, and starts the provider with the image that has Node.js.
     fn of(dependency: &str, grant: &str, variable: &'static str) -> Self {
+        Self::with(dependency, &format!("  - {grant}\n"), variable)
+    }
+
+    fn with(dependencies: &str, grants: &str, variable: &'static str) -> Self {
         super::egress::internet();
         trust();
         let certificates = certificates();
         let root = fs::read_to_string(certificates.path().join("root.crt")).expect("a certificate");
         let root: String = root.lines().fold(String::new(), |all, line| all + "    " + line + "\n");
         let sandbox = Sandbox::new(&format!(
-            "dependencies: [{dependency}]\nworkspace: .\ncontainer: {{ dns: [{}] }}\n\
-             network:\n  policy: strict\n  roots: |\n{root}grants: [{grant}]\n",
+            "dependencies: [{dependencies}]\nworkspace: .\ncontainer: {{ dns: [{}] }}\n\
+             network:\n  policy: strict\n  roots: |\n{root}grants:\n{grants}",
             super::egress::RESOLVER
         ));
         fs::create_dir(sandbox.path().join("specs")).expect("a folder");
         fs::write(sandbox.path().join("specs/node.yaml"), NODE).expect("written");
         let mut moat = sandbox.moat(&["apply", "--approve-all"]);
         // Without the deadline of other commands: a package of the registry has several hundred megabytes.
-        let output = moat.command.env(variable, KEY).output().expect("moat runs");
+        let output = moat.command.env(variable, KEY).env(TOKEN_VARIABLE, TOKEN).output().expect("moat runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         start_provider(&sandbox, certificates.path());
         Self { sandbox, variable, _certificates: certificates }
@@ -93,7 +101,7 @@ impl Work {
 
     fn run(&self, words: &[&str]) -> Ran {
         let mut moat = self.sandbox.moat(words);
-        moat.command.env(self.variable, KEY);
+        moat.command.env(self.variable, KEY).env(TOKEN_VARIABLE, TOKEN);
         moat.run()
     }
 
@@ -115,13 +123,13 @@ impl Work {
 
     /// The environments and files of main do not have the key.
     fn has_no_key(&self) {
-        assert_eq!(self.places(KEY), "");
+        assert_eq!((self.places(KEY), self.places(TOKEN)), (String::new(), String::new()));
         assert!(self.places("-placeholder").contains("environment"), "the search finds the placeholder");
         for container in ["main", "gateway"] {
             let id = self.sandbox.id(container);
             let logs = engine().try_docker(&["logs", &id]);
             let shown = engine().docker(&["inspect", &id]) + &logs.stdout + &logs.stderr;
-            assert!(!shown.contains(KEY), "{container}");
+            assert!(!shown.contains(KEY) && !shown.contains(TOKEN), "{container}");
         }
         let log = self.run(&["net", "log"]);
         assert!(log.stdout.contains("grant") && !format!("{log}").contains(KEY), "{log}");
@@ -143,7 +151,9 @@ fn start_provider(sandbox: &Sandbox, certificates: &std::path::Path) {
     let image = sandbox.inspect("main", "{{.Config.Image}}");
     let mount = format!("{}:/certificates:ro", certificates.display());
     let program = include_str!("models.js");
-    let mut args = vec!["run", "-d", "--name", PROVIDER, "--network", "host", "--user", "root", "-v", &mount];
+    let token = format!("{TOKEN_VARIABLE}={TOKEN}");
+    let mut args =
+        vec!["run", "-d", "--name", PROVIDER, "--network", "host", "--user", "root", "-v", &mount, "-e", &token];
     args.extend(["--entrypoint", "node", image.trim(), "-e", program, ADDRESS]);
     engine().docker(&args);
     let is_up = || engine().docker(&["logs", PROVIDER]).contains("ready");
@@ -190,4 +200,34 @@ fn pi_completes_a_task_without_the_key() {
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let work = Work::of("pi-cli", "anthropic", "ANTHROPIC_API_KEY");
     work.completes(&["pi", "-p", "make a file"], "/v1/messages", "key", KEY);
+}
+
+/// What the agent does beyond its file: the whole way of a change.
+const TASK: &str = "set -e
+git init -q -b main .
+git add made.txt
+git -c user.name=agent -c user.email=agent@git.example commit -q -m 'Make a file'
+git push -q https://git.example/team/app main
+printf 'FROM scratch\\nCOPY made.txt /\\n' >Dockerfile
+docker build -q -t made .
+";
+
+#[test]
+#[ignore = "needs the registries of npm and PyPI; `make test-engines` runs it"]
+fn claude_code_edits_commits_pushes_and_builds_without_the_credentials() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let own = format!(
+        "  - team: {{host: git.example, source: 'env://{TOKEN_VARIABLE}', format: 'Basic agent:{{value}}', requests: ['* /team/app/**']}}\n"
+    );
+    let work = Work::with("claude-code, 'docker:dind'", &format!("  - anthropic\n{own}"), "ANTHROPIC_API_KEY");
+    fs::write(work.sandbox.path().join("task.sh"), TASK).expect("written");
+    work.completes(&["claude", "-p", "make a file"], "/v1/messages", "key", KEY);
+    let seen = || format!("{:?}", requests());
+    let pushed =
+        engine().try_docker(&["exec", PROVIDER, "git", "-C", "/repositories/team/app", "show", "main:made.txt"]);
+    assert_eq!(pushed.stdout, "made by the agent\n", "{pushed}\n{}", seen());
+    work.sandbox.sh_ok("docker image inspect made >/dev/null");
+    // Another repository of the same server is not granted.
+    let other = work.sandbox.sh("cd /tmp && git ls-remote https://git.example/team/other 2>&1");
+    assert!(other.code != 0 && other.stdout.contains("403"), "{other}");
 }

@@ -51,7 +51,7 @@ impl Provider {
         let mut all = self.arguments.to_vec();
         match (self.form, reference.find('/')) {
             (Form::Region, Some(at)) if at > 0 => {
-                all.extend(["--region", &reference[..at], "--name", &reference[at..]])
+                all.extend(["--region", &reference[..at], "--name", &reference[at..]]);
             }
             (Form::Region, _) => all.extend(["--name", reference]),
             (Form::Whole | Form::Rest, _) => all.push(reference),
