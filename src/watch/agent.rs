@@ -121,7 +121,8 @@ impl Agent {
         self.busy = true;
         // An approval changes no file of the spec.
         let is_held = wakeup.reads && !self.desired.held().is_empty();
-        let is_asked = is_held || matches!(wakeup.trigger, Trigger::Reload | Trigger::Approval);
+        let is_asked =
+            is_held || matches!(wakeup.trigger, Trigger::Reload | Trigger::Approval | Trigger::Credential { .. });
         let query = self.desired.query(self.number, is_asked);
         Some(NextStep::Read(wakeup, Box::new(query)))
     }

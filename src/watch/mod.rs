@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod systemd;
 
 mod backoff;
+pub mod credentials;
 mod desired;
 mod reading;
 pub mod recorded;

@@ -133,7 +133,15 @@ impl Vault {
             }
         }
         self.keep(&mut revoked, left)?;
-        self.held().extend(new);
+        let (mut held, mut uses) = (self.held(), self.uses());
+        for (name, new) in new {
+            // A refusal was about the value before.
+            let is_same = held.get(&name).is_some_and(|old| old.value == new.value);
+            if let (false, Some(uses)) = (is_same, uses.get_mut(&name)) {
+                uses.refused = None;
+            }
+            held.insert(name, new);
+        }
         Ok(())
     }
 

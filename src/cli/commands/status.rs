@@ -20,7 +20,7 @@ use crate::observe::network::{self, Proof};
 use crate::observe::runs::{Found, runs};
 use crate::observe::{builds, isolation, observe, proof};
 use crate::ui::render::net::denied::{self, Denied};
-use crate::ui::render::status::{View, Watch};
+use crate::ui::render::status::{RefusedGrant, View, Watch};
 use moat_docker::Docker;
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
@@ -148,10 +148,17 @@ async fn shown(args: &Status, session: &Session, engine: &Docker, agent: &Agent)
         cache_bytes,
         watch: watch.as_ref(),
         denied: &denied,
+        refused: &refused(&observed),
         log: &log,
         last_error: last_error.as_deref(),
     };
     Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
+}
+
+/// The grants whose present value a server refused.
+fn refused(observed: &Observed) -> Vec<RefusedGrant<'_>> {
+    let grants = observed.policies.values().flat_map(|facts| &facts.grants);
+    grants.filter_map(|(grant, facts)| Some(RefusedGrant { grant, time: facts.refused.as_deref()? })).collect()
 }
 
 /// What the gateway denied lately. An error is ignored, since the state is still useful.

@@ -353,6 +353,7 @@ impl<'a> TriggerDocument<'a> {
         let (name, what) = match trigger {
             Trigger::File(name) => (Some(name.as_str()), None),
             Trigger::Engine { what, name } => (Some(name.as_str()), Some(what.code())),
+            Trigger::Credential { grant, .. } => (Some(grant.as_str()), None),
             _ => (None, None),
         };
         Self { kind: trigger.code(), name, what }

@@ -30,12 +30,22 @@ pub struct View<'a> {
     pub cache_bytes: Option<u64>,
     /// What the gateway denied lately.
     pub denied: &'a [Denied],
+    /// Credentials that a server refused.
+    pub refused: &'a [RefusedGrant<'a>],
     /// The last log lines of a failed command.
     pub log: &'a [String],
     /// The error of the last command, if it failed.
     pub last_error: Option<&'a str>,
     /// The running watch, if there is one.
     pub watch: Option<&'a Watch>,
+}
+
+/// A grant whose present value a server refused.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RefusedGrant<'a> {
+    pub grant: &'a str,
+    /// RFC 3339.
+    pub time: &'a str,
 }
 
 /// The state of a watch for a run.
@@ -72,6 +82,8 @@ struct Document<'a> {
     ports: &'a [Published],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     denied: &'a [Denied],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    refused: &'a [RefusedGrant<'a>],
 }
 
 #[derive(Debug, Serialize)]
@@ -135,6 +147,10 @@ impl View<'_> {
         if !self.denied.is_empty() {
             text.push_str(&format!("{}: {}\n", colour.paint(CARE, "denied"), net::denied::summary(self.denied)));
         }
+        for it in self.refused {
+            let refused = format!("a server did, at {}; renew it at its source, then `moat apply`", harmless(it.time));
+            text.push_str(&format!("{} grant {}: {refused}\n", colour.paint(CARE, "refused"), harmless(it.grant)));
+        }
         for line in self.log {
             text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "|"), harmless(line)));
         }
@@ -197,6 +213,7 @@ impl View<'_> {
             log: self.log,
             ports: &self.status.ports,
             denied: self.denied,
+            refused: self.refused,
         })
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::Sandbox;
+use testkit::watched::Watched;
 
 use super::decisions;
 use super::internet::{RESOLVER, provider};
@@ -194,4 +195,33 @@ fn a_gateway_is_unlocked_again_and_a_new_value_replaces_no_container() {
     let log = sandbox.moat(&["audit", "--json"]).ok().stdout;
     assert!(log.contains("grant_revoked") && log.contains("grant_unlocked") && !log.contains(&other));
     sandbox.moat(&["audit", "verify"]).ok();
+}
+
+/// The source is a command, so that no file of the spec changes.
+#[test]
+fn a_refused_credential_is_shown_and_a_watch_fetches_it_again() {
+    let root: String = provider().root.lines().fold(String::new(), |all, line| all + "    " + line + "\n");
+    let sandbox = Sandbox::new("");
+    give(&sandbox, TOKEN);
+    sandbox.rewrite(&format!(
+        "image: docker:dind\ncontainer: {{ dns: [{RESOLVER}] }}\nnetwork:\n  policy: strict\n  roots: |\n{root}\
+         grants:\n  - github: {{ repos: [me/app], source: 'cmd://cat {}' }}\n",
+        sandbox.home().join("token").display()
+    ));
+    sandbox.apply();
+    assert!(!sandbox.status().to_string().contains("refused"), "{}", sandbox.status());
+    let refused = answer(&sandbox, "/repos/me/app/expired", "");
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    let shown = sandbox.moat(&["status"]).ok();
+    assert!(shown.stdout.contains("refused grant github: a server did, at "), "{shown}");
+    // The watch has the same value at first: it is refused still.
+    let mut watch = Watched::new(&sandbox, &[]);
+    give(&sandbox, "ghp_TheNextTokenOfTheLab0123456789abc");
+    assert_eq!(watch.settles(), ["unlock grant/github"]);
+    let woken = watch.events.iter().rfind(|it| it["event"] == "woken").expect("a reason");
+    assert_eq!((&woken["trigger"]["kind"], &woken["trigger"]["name"]), (&"credential".into(), &"github".into()));
+    assert!(!sandbox.status().to_string().contains("refused"), "another value is not known to be refused");
+    answer(&sandbox, "/repos/me/app?again", "");
+    assert!(provider().seen("/repos/me/app?again").iter().any(|it| it.contains("ghp_TheNextToken")));
+    watch.end();
 }

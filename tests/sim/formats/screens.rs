@@ -471,6 +471,7 @@ fn the_status_of_a_degraded_sandbox() {
         cache_bytes: None,
         watch: None,
         denied: &[],
+        refused: &[],
         log: &[],
         last_error: None,
     };
@@ -524,6 +525,7 @@ fn the_status_of_a_degraded_sandbox() {
         cache_bytes: None,
         watch: None,
         denied: &[],
+        refused: &[],
         log: &[],
         last_error: None,
     };

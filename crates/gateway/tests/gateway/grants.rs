@@ -197,6 +197,9 @@ async fn a_refused_credential_is_in_the_status() {
     assert_eq!(world.ask(get("api.github.com", "/expired")).await.0, StatusCode::UNAUTHORIZED);
     let grant = world.status().await.grants[0].clone();
     assert!(grant.refused.is_some() && !grant.locked && grant.uses == 2, "{grant:?}");
+    // The same value is as refused as before; another one is not known to be.
+    assert_eq!(world.unlock("github", VALUE).await.unwrap().grants[0].refused, grant.refused);
+    assert_eq!(world.unlock("github", "ghp_another").await.unwrap().grants[0].refused, None);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub enum Trigger {
     Reload,
     /// A user approved the held spec.
     Approval,
+    /// The credential of a grant was refused by a server, or is old.
+    Credential { grant: String, refused: bool },
     /// A session that blocks a round may have ended.
     SessionOver,
 }
@@ -37,7 +39,10 @@ impl Trigger {
 
     /// Whether the spec has to be read again.
     pub fn is_about_files(&self) -> bool {
-        matches!(self, Self::Start | Self::File(_) | Self::Resync | Self::Reload | Self::Approval)
+        matches!(
+            self,
+            Self::Start | Self::File(_) | Self::Resync | Self::Reload | Self::Approval | Self::Credential { .. }
+        )
     }
 
     /// Whether `other` describes the same event better: an exiting container is disconnected from its networks first.
@@ -60,6 +65,7 @@ impl Trigger {
             Self::Resync => "resync",
             Self::Reload => "reload",
             Self::Approval => "approval",
+            Self::Credential { .. } => "credential",
             Self::SessionOver => "session-over",
         }
     }
@@ -76,6 +82,8 @@ impl fmt::Display for Trigger {
             Self::Resync => f.write_str("periodic check"),
             Self::Reload => f.write_str("reload requested"),
             Self::Approval => f.write_str("approved"),
+            Self::Credential { grant, refused: true } => write!(f, "a server refused the credential `{grant}`"),
+            Self::Credential { grant, refused: false } => write!(f, "the credential `{grant}` is old"),
             Self::SessionOver => f.write_str("the session ended"),
         }
     }

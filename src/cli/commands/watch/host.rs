@@ -31,9 +31,9 @@ use crate::local::watching::{self, Note};
 use crate::ui::Reporter;
 use crate::ui::live::dashboard::AgentState;
 use crate::ui::live::display::Display;
+use crate::watch::credentials::{Source, sources};
 use crate::watch::files::Files;
-use crate::watch::systemd;
-use crate::watch::{Fingerprint, Host, Loaded, RecordedEngine, Standing, Work};
+use crate::watch::{Fingerprint, Host, Loaded, Read, RecordedEngine, Standing, Work, systemd};
 use moat_docker::Docker;
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
@@ -70,6 +70,8 @@ pub struct CliHost<'a> {
     in_sync: Vec<Notify>,
     /// By agent index.
     mounted: RefCell<BTreeMap<usize, Mounted>>,
+    /// By agent index: the grants whose sources may have another value.
+    sources: RefCell<BTreeMap<usize, BTreeMap<String, Source>>>,
 }
 
 /// The agents of this host in a dashboard.
@@ -167,6 +169,7 @@ impl<'a> CliHost<'a> {
             startup: shared.startup,
             in_sync: runs.iter().map(|_| Notify::new()).collect(),
             mounted: RefCell::default(),
+            sources: RefCell::default(),
             runs,
         })
     }
@@ -186,6 +189,11 @@ impl<'a> CliHost<'a> {
             Some(settled) => settled.notified().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// The grants of an agent that may have another value at their source, as of the last approved spec.
+    pub fn sources(&self, agent: usize) -> BTreeMap<String, Source> {
+        self.sources.borrow().get(&agent).cloned().unwrap_or_default()
     }
 
     fn address(&self) -> String {
@@ -273,6 +281,9 @@ impl Host for CliHost<'_> {
         let (loaded, mounted) = reload::again(spec, run, self.engine, self.allow, self.session.screen.colour()).await;
         if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
             self.mounted.borrow_mut().insert(number, mounted);
+            if let Read::Good(graph) = &loaded.spec {
+                self.sources.borrow_mut().insert(number, sources(graph));
+            }
         }
         loaded
     }

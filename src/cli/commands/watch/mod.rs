@@ -1,6 +1,7 @@
 //! `moat watch`: keeps sandboxes in sync with their specs until stopped.
 
 mod across;
+mod credentials;
 mod denials;
 mod host;
 mod reload;
@@ -120,6 +121,12 @@ async fn denials(host: &CliHost<'_>, engine: &Docker, runs: &[Run]) {
     std::future::pending::<()>().await;
 }
 
+/// Wakes up agents whose credentials have to be fetched again; never ends.
+async fn credentials(host: &CliHost<'_>, engine: &Docker, runs: &[Run], wakeups: &Wakeups) {
+    join_all(runs.iter().enumerate().map(|(agent, run)| credentials::follow(host, engine, agent, run, wakeups))).await;
+    std::future::pending::<()>().await;
+}
+
 /// Wakes up every agent on SIGHUP.
 async fn reloads(wakeups: &Wakeups, agents: usize) {
     // The signal is optional.
@@ -157,6 +164,7 @@ impl WatchRequest<'_> {
             biased;
             () = reloads(&wakeups, agents.len()) => {}
             () = denials(&host, engine, &runs) => {}
+            () = credentials(&host, engine, &runs, &wakeups) => {}
             () = watch(engine, &host, agents, &settings, &wakeups, stop) => {}
         }
         host.stop()
