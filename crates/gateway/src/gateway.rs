@@ -87,7 +87,7 @@ impl Gateway {
         let control = control::bind(&config.state).map_err(at)?;
         let outer = Outer::new(&config, options.limits, options.dial).map_err(StartError::Resolver)?;
         let certificates = |error: &dyn std::error::Error| StartError::Certificates(error.to_string());
-        let authority = Authority::new().map_err(|error| certificates(&error))?;
+        let authority = Authority::of(&config.state).map_err(|error| certificates(&error))?;
         if let Some(folder) = &config.trust {
             let at = |error| StartError::State { path: folder.clone(), error };
             trust::write(folder, authority.pem(), &config.roots).map_err(at)?;

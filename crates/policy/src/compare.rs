@@ -41,6 +41,8 @@ pub fn widenings(new: Option<&Policy>, old: Option<&Policy>) -> Vec<Widening> {
     }
     for entry in &new.entries {
         let is_old = |host: &HostRule| match entry.requests.as_slice() {
+            // A registry may redirect to any host.
+            _ if entry.is_registry() && !old.registry_hosts().any(|it| covers(it, host, Port::TLS)) => false,
             [] => is_covered(host),
             requests => are_requests_covered(host, requests),
         };

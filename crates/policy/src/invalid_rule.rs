@@ -30,6 +30,10 @@ pub enum InvalidRule {
     Range(String),
     #[error("{0} cannot be allowed")]
     Unreachable(Refusal),
+    #[error("a rule for a registry names one host")]
+    RegistryPattern,
+    #[error("a registry cannot be reached on port {0}")]
+    RegistryPort(Port),
     #[error("`{0}` is not reached by a rule")]
     DockerHost(String),
 }
@@ -63,6 +67,8 @@ impl InvalidRule {
             }
             Self::Range(_) => "expected `NAME in 10.0.0.0/8` or `NAME in 10.0.0.5`".into(),
             Self::Unreachable(_) => "expected a private range such as `10.0.0.0/8`".into(),
+            Self::RegistryPattern => "write one registry: `registry ghcr.io`".into(),
+            Self::RegistryPort(_) => "pulls go through the gateway on port 443: write the host without a port".into(),
             Self::DockerHost(_) => "name the ports of the Docker host in `network.host`".into(),
         }
     }

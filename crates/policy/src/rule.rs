@@ -1,4 +1,5 @@
-//! Rules as users write them: `example.com`, `**.example.com`, `git.example.com:22`, `db.corp.example:5432 in 10.0.0.0/8`, `@npm`.
+//! Rules as users write them: `example.com`, `**.example.com`, `git.example.com:22`, `db.corp.example:5432 in 10.0.0.0/8`, `@npm`,
+//! `registry ghcr.io`.
 //!
 //! One rule is one text. Whether several rules fit together is checked by [`super::Policy`].
 
@@ -10,6 +11,7 @@ use super::invalid_rule::InvalidRule;
 use super::port::Port;
 use super::preset;
 use super::preset_names::similar_to;
+use super::registry::{self, REGISTRY};
 use super::request_rule::{InvalidRequest, RequestRule};
 
 /// One rule.
@@ -20,6 +22,8 @@ pub enum Rule {
     Preset(&'static str),
     /// A host, and rules for requests to it.
     Requests(HostRule, Vec<RequestRule>),
+    /// A registry as it is written, and the requests of a pull.
+    Registry(HostRule, Vec<RequestRule>),
 }
 
 impl Rule {
@@ -42,7 +46,7 @@ impl Rule {
     /// The rules for requests; empty: all requests are allowed.
     pub fn requests(&self) -> &[RequestRule] {
         match self {
-            Self::Requests(_, requests) => requests,
+            Self::Requests(_, requests) | Self::Registry(_, requests) => requests,
             Self::Host(_) | Self::Preset(_) => &[],
         }
     }
@@ -52,6 +56,9 @@ impl Rule {
     /// # Errors
     /// If one is invalid.
     pub fn requests_of(printed: &str) -> Result<Vec<RequestRule>, InvalidRequest> {
+        if printed.starts_with(REGISTRY) {
+            return Ok(registry::requests());
+        }
         match printed.split_once(": ") {
             Some((_, requests)) => requests.split(", ").map(str::parse).collect(),
             None => Ok(Vec::new()),
@@ -62,6 +69,7 @@ impl Rule {
     pub fn hosts(&self) -> Vec<HostRule> {
         match self {
             Self::Host(rule) | Self::Requests(rule, _) => vec![rule.clone()],
+            Self::Registry(rule, _) => vec![registry::host(rule)],
             Self::Preset(name) => preset::find(name).map(|it| it.hosts).unwrap_or_default(),
         }
     }
@@ -72,6 +80,12 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, InvalidRule> {
         let text = text.trim();
+        if text == REGISTRY.trim() {
+            return Err(InvalidRule::RegistryPattern);
+        }
+        if let Some(rest) = text.strip_prefix(REGISTRY) {
+            return Ok(Self::Registry(registry::parse(rest)?, registry::requests()));
+        }
         match text.strip_prefix('@') {
             Some(name) => match preset::names().find(|it| *it == name) {
                 Some(name) => Ok(Self::Preset(name)),
@@ -87,6 +101,7 @@ impl fmt::Display for Rule {
         match self {
             Self::Host(rule) => rule.fmt(f),
             Self::Preset(name) => write!(f, "@{name}"),
+            Self::Registry(rule, _) => write!(f, "{REGISTRY}{rule}"),
             Self::Requests(rule, requests) => {
                 let requests: Vec<String> = requests.iter().map(ToString::to_string).collect();
                 write!(f, "{rule}: {}", requests.join(", "))

@@ -17,7 +17,8 @@ const PROGRAM: &str = include_str!("internet.pl");
 const NAMES: &str = "allowed.example=198.51.100.8,www.allowed.example=198.51.100.8,denied.example=198.51.100.8,\
                      drip.example=198.51.100.8,metadata.example=169.254.169.254,private.example=10.213.213.1,\
                      loopback.example=127.0.0.1,api.github.com=198.51.100.9,github.com=198.51.100.9,other.github.com=198.51.100.9,\
-                     api.anthropic.com=198.51.100.10,api.openai.com=198.51.100.10,git.example=198.51.100.10";
+                     api.anthropic.com=198.51.100.10,api.openai.com=198.51.100.10,git.example=198.51.100.10,\
+                     registry.example=198.51.100.11,files.example=198.51.100.12";
 
 /// The name of the container with the servers.
 const CONTAINER: &str = "moat-lab-internet";

@@ -9,6 +9,7 @@ mod load;
 mod own_image;
 mod planes;
 mod proof;
+mod registry;
 mod verify;
 
 use std::os::unix::fs::PermissionsExt;

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use moat_policy::{Grant, GrantedHost, Policy, READY, Verdict};
 
 use super::credentials;
+use super::pull::Pull;
 use super::question::{Question, denial};
 use super::refuse;
 use super::session::Session;
@@ -56,6 +57,11 @@ impl Session {
             return ready(active.digest.as_deref());
         }
         match self.decide(&active.policy, &request, target) {
+            Ok(Allowed { target, question, verdict, granted: None, .. })
+                if self.place.has_tls() && active.policy.is_registry(&target.name, target.port) =>
+            {
+                self.pull(&request, Pull { target, question, verdict }).await
+            }
             Ok(allowed) => self.pass(&active.policy, request, allowed).await,
             Err(refusal) => refusal,
         }
@@ -169,7 +175,7 @@ impl Session {
     }
 
     /// Sends a request; once more on a new connection, if the server has closed the kept one before it read anything.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: Request<Counted>,
         mut upstream: Upstream,
@@ -190,7 +196,7 @@ impl Session {
     }
 
     /// A kept connection that leads to the target, or a new one.
-    async fn upstream(
+    pub(super) async fn upstream(
         &self,
         target: &Target,
         way: ConnectOptions,
@@ -205,7 +211,13 @@ impl Session {
         Upstream::connect(&self.shared, target, way, verdict).await
     }
 
-    fn no_server(&self, attempt: &Attempt, target: &Target, verdict: &Verdict<'_>, error: &NoServer) -> Response<Body> {
+    pub(super) fn no_server(
+        &self,
+        attempt: &Attempt,
+        target: &Target,
+        verdict: &Verdict<'_>,
+        error: &NoServer,
+    ) -> Response<Body> {
         let reason = match error {
             NoServer::Outer(error) => error.reason(),
             NoServer::Certificate(_) => Reason::Certificate,

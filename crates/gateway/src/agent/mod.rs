@@ -3,11 +3,13 @@
 //! It reads requests only to hosts that rules for requests or grants name: for these it ends TLS, with a certificate of
 //! this gateway's own authority. All other hosts pass as on the transparent planes, by name and undecrypted.
 
+mod challenge;
 mod credentials;
 mod exchange;
 mod kept;
 mod prefixed;
 mod proxy;
+mod pull;
 mod question;
 mod refuse;
 mod session;

@@ -1,10 +1,11 @@
 //! One client's connection with requests, and what ends it: the client, new rules, a locked grant, the gateway.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use http::Request;
+use http::{HeaderValue, Request};
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -47,6 +48,8 @@ pub(super) struct State {
     /// Kept for further requests.
     pub kept: Kept,
     pub upgrade: Option<Upgrade>,
+    /// Anonymous tokens of the registry, by repository.
+    pub tokens: BTreeMap<String, HeaderValue>,
     exchanges: Vec<Exchange>,
 }
 

@@ -4,6 +4,9 @@
 //! has another authority.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,6 +46,8 @@ struct Leaf {
 pub(crate) enum Unusable {
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+    #[error("cannot write its key: {0}")]
+    Key(io::Error),
     #[error("cannot use a certificate: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -50,7 +55,10 @@ pub(crate) enum Unusable {
 /// Hosts whose certificates are kept. Rules name few; a pattern may match many.
 const HOSTS_MAX: usize = 256;
 
-/// The life of the authority. It ends with the process.
+/// The file of the key, in the folder of the state, which no other container has.
+const KEY: &str = "authority.key";
+
+/// The life of the authority, counted from its last start.
 const AUTHORITY_YEARS: i64 = 10;
 
 /// Some clients reject certificates that are valid for longer than 398 days.
@@ -63,9 +71,20 @@ const LEAF_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Authority {
-    /// A new authority.
-    pub fn new() -> Result<Self, Unusable> {
-        let key = KeyPair::generate()?;
+    /// The authority of a gateway with a folder: the same for each of its starts, so that programs that have read its
+    /// certificate trust it as long as they run.
+    pub fn of(folder: &Path) -> Result<Self, Unusable> {
+        let file = folder.join(KEY);
+        let known = std::fs::read_to_string(&file).ok().and_then(|pem| KeyPair::from_pem(&pem).ok());
+        let Some(key) = known else {
+            let key = KeyPair::generate()?;
+            write_private(&file, &key.serialize_pem()).map_err(Unusable::Key)?;
+            return Self::with(key);
+        };
+        Self::with(key)
+    }
+
+    fn with(key: KeyPair) -> Result<Self, Unusable> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "moat gateway of this sandbox");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -116,6 +135,15 @@ impl Authority {
     }
 }
 
+/// Writes a file that only its user can read, whole or not at all.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let partial = file.with_extension("partial");
+    let _ = std::fs::remove_file(&partial);
+    let mut writer = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    writer.write_all(text.as_bytes())?;
+    std::fs::rename(partial, file)
+}
+
 /// From yesterday on, because clocks differ.
 fn valid(params: &mut CertificateParams, length: Span) {
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
@@ -129,6 +157,8 @@ fn valid(params: &mut CertificateParams, length: Span) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn name(number: usize) -> HostName {
@@ -137,7 +167,7 @@ mod tests {
 
     #[test]
     fn certificates_are_kept_and_limited() {
-        let authority = Authority::new().unwrap();
+        let authority = Authority::with(KeyPair::generate().unwrap()).unwrap();
         let first = authority.server(&name(0)).unwrap();
         assert!(Arc::ptr_eq(&first, &authority.server(&name(0)).unwrap()));
         for number in 1..HOSTS_MAX {
@@ -151,10 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn the_certificate_has_no_key() {
-        let authority = Authority::new().unwrap();
-        assert!(authority.pem().starts_with("-----BEGIN CERTIFICATE-----"));
-        assert!(!authority.pem().contains("KEY"));
-        assert_ne!(authority.pem(), Authority::new().unwrap().pem());
+    fn an_authority_has_one_private_key_for_all_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |authority: &Authority| authority.issuer.key().serialize_der();
+        let first = Authority::of(folder.path()).unwrap();
+        assert!(first.pem().starts_with("-----BEGIN CERTIFICATE-----") && !first.pem().contains("KEY"));
+        let file = folder.path().join(KEY);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(key(&Authority::of(folder.path()).unwrap()), key(&first));
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(key(&Authority::of(other.path()).unwrap()), key(&first));
+        // What is left of a write that was interrupted.
+        std::fs::write(&file, "-----BEGIN").unwrap();
+        assert_ne!(key(&Authority::of(folder.path()).unwrap()), key(&first));
     }
 }

@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn a_bundle_has_all_certificates_and_another_one_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (Authority::new().unwrap(), Authority::new().unwrap());
+        let other = tempfile::tempdir().unwrap();
+        let (first, second) = (Authority::of(folder.path()).unwrap(), Authority::of(other.path()).unwrap());
         for own in [&first, &second] {
             write(folder.path(), own.pem(), first.pem()).unwrap();
             let read = |name: &str| fs::read(folder.path().join(name)).unwrap();

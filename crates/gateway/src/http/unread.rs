@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 /// The body of a request. When it is dropped, the rest is read and discarded.
 pub(crate) struct RequestBody {
-    /// `None` only while it is dropped.
+    /// `None` if there is none, and while it is dropped.
     incoming: Option<Incoming>,
     /// The client sends its body only when it is asked to, so a refusal leaves none to read.
     is_awaited: bool,
@@ -29,6 +29,11 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 impl RequestBody {
+    /// No body.
+    pub fn empty() -> Self {
+        Self { incoming: None, is_awaited: false }
+    }
+
     /// Takes the body of a request.
     pub fn of(request: Request<Incoming>) -> Request<Self> {
         let is_awaited = request.headers().contains_key(header::EXPECT);
@@ -53,7 +58,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

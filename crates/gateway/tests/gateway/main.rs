@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod origin;
 mod ports;
+mod pulls;
 mod rules;
 mod servers;
 mod tls;

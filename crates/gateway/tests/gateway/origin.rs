@@ -143,9 +143,38 @@ async fn answer(
     if let Some(folder) = folder {
         return Ok(git(&folder, &method, &path, &query, &headers, &body).await);
     }
+    if let Some(response) = registry(&path, &headers) {
+        return Ok(response);
+    }
     let status = if path == "/expired" { 401 } else { 200 };
     let response = Response::builder().status(status).header("set-cookie", "session=of-the-credential");
     Ok(response.body(full(format!("answer to {path} with {} bytes", body.len()))).unwrap())
+}
+
+/// A registry that wants a token and keeps its files elsewhere, and the server of its tokens.
+fn registry(path: &str, headers: &http::HeaderMap) -> Option<Response<Body>> {
+    if path == "/token" {
+        return Some(Response::new(full(r#"{"token":"of-nobody"}"#)));
+    }
+    if path == "/large" {
+        return Some(Response::new(full(vec![b'a'; 3_000_000])));
+    }
+    let rest = path.strip_prefix("/v2/")?;
+    let response = Response::builder().header("set-cookie", "session=of-the-registry");
+    let has_token = headers.get("authorization").is_some_and(|it| it == "Bearer of-nobody");
+    if !has_token || rest.starts_with("owned/") {
+        let challenge = "Bearer realm=\"https://auth.example/token\",service=\"r\",scope=\"repository:app:pull\"";
+        return Some(response.status(401).header("www-authenticate", challenge).body(full("")).unwrap());
+    }
+    let location = match rest.rsplit_once("/blobs/")?.1 {
+        "private" => "https://private.example/file",
+        "address" => "https://203.0.113.1/file",
+        "plain" => "http://cdn.example/file",
+        "large" => "https://cdn.example/large",
+        "loop" => path,
+        _ => "https://cdn.example/file?signature=1",
+    };
+    Some(response.status(307).header("location", location).body(full("elsewhere")).unwrap())
 }
 
 /// Git's own server, as a CGI program.

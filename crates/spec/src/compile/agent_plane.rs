@@ -69,6 +69,13 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &P
 
 /// The variables of main. What the spec or a dependency sets takes precedence.
 fn variables(parts: &Parts, spec: &Spec) -> BTreeMap<String, String> {
+    let placeholders = spec.grants.iter().flat_map(|it| it.variables.iter().map(|name| (name, &it.grant.placeholder)));
+    let placeholders = placeholders.map(|(name, placeholder)| (name.clone(), placeholder.clone()));
+    proxy_variables(parts, spec).into_iter().chain(placeholders).collect()
+}
+
+/// The variables by which programs use the proxy and trust its certificates.
+pub(super) fn proxy_variables(parts: &Parts, spec: &Spec) -> BTreeMap<String, String> {
     let proxy = format!("http://{}:{}", gateway::NAME, gateway::PROXY);
     let aliases = parts.nodes.iter().filter_map(|node| match &node.config {
         Config::Container(config) => Some(&config.network.aliases),
@@ -82,16 +89,15 @@ fn variables(parts: &Parts, spec: &Spec) -> BTreeMap<String, String> {
     let fixed = fixed.chain(NO_PROXY.map(|name| (name, direct.join(","))));
     let fixed = fixed.chain(BUNDLE.map(|name| (name, bundle.clone())));
     let fixed = fixed.chain([(ADDED, format!("{FOLDER}/{}", gateway::OWN_CERTIFICATE)), (NODE_PROXY, "1".to_owned())]);
-    let placeholders =
-        spec.grants.iter().flat_map(|it| it.variables.iter().map(|name| (name.as_str(), it.grant.placeholder.clone())));
-    fixed.chain(placeholders).map(|(name, value)| (name.to_owned(), value)).collect()
+    fixed.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn prepare(main: &mut ContainerConfig, variables: BTreeMap<String, String>, trust: &ResourceId) {
+/// Gives a container variables, unless it has them, and the certificates.
+pub(super) fn prepare(container: &mut ContainerConfig, variables: BTreeMap<String, String>, trust: &ResourceId) {
     for (name, value) in variables {
-        if !main.secrets.contains_key(&name) {
-            main.env.entry(name).or_insert(value);
+        if !container.secrets.contains_key(&name) {
+            container.env.entry(name).or_insert(value);
         }
     }
-    main.mounts.push(Mount { read_only: true, ..Mount::volume(trust.clone(), FOLDER) });
+    container.mounts.push(Mount { read_only: true, ..Mount::volume(trust.clone(), FOLDER) });
 }

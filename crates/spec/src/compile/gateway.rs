@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::vault::Sealer;
-use super::{Parts, agent_plane};
+use super::{Parts, agent_plane, pulls};
 use crate::Spec;
 use moat_model::graph::{Edge, Gate, Milestone, Relay};
 use moat_model::resource::{
@@ -44,8 +44,14 @@ pub(super) fn network(spec: &Spec) -> NetworkConfig {
     NetworkConfig { internal: spec.network.internal || gateway, subnet: spec.network.subnet, gateway }
 }
 
-/// Adds the gateway to the parts of a sandbox. Returns the published ports that go through it.
-pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &Policy) -> Vec<Relay> {
+/// Adds the gateway to the parts of a sandbox with a build sidecar or none. Returns the published ports that go through it.
+pub(super) fn add(
+    parts: &mut Parts,
+    spec: &Spec,
+    sealer: Sealer<'_>,
+    policy: &Policy,
+    builder: Option<&ResourceId>,
+) -> Vec<Relay> {
     let run = sealer.run;
     let relays = relays(parts, policy);
     let names: Vec<(String, String)> = parts.nodes.iter().flat_map(|node| names(run, &node.id, &node.config)).collect();
@@ -88,6 +94,7 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &P
     parts.edges.push((ResourceId::policy(), id, after));
     wait_for_rules(parts);
     if let Some(trust) = trust {
+        pulls::add(parts, spec, policy, builder, &trust);
         agent_plane::add(parts, spec, sealer, policy, trust);
     }
     relays

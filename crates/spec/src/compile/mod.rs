@@ -13,6 +13,7 @@ mod git;
 mod image;
 mod isolated;
 mod program;
+mod pulls;
 mod settle;
 mod sources;
 mod vault;
@@ -97,7 +98,10 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
     let of_daemon = builds.map_or_else(Vec::new, |builds| builder::of_daemon(builds, &spec.registries));
     parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
-    let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, sealer, policy));
+    let relays = spec.network.egress.as_ref().map(|policy| {
+        let builder = builds.map(|builds| ResourceId::container(&builds.sidecar));
+        gateway::add(&mut parts, spec, sealer, policy, builder.as_ref())
+    });
 
     let mut unfit = isolated::unprotected(spec, &parts.nodes);
     unfit.extend(image::of_two_platforms(spec, &parts.nodes));

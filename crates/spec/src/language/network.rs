@@ -23,8 +23,9 @@ pub(super) const NETWORK: &[Key] = &[
     Key::new("rules", RULES, Effect::Gateway)
         .summary(
             "hosts that can be reached, on ports 80 and 443 unless a port is given: `HOST`, `*.DOMAIN` (one label), \
-             `**.DOMAIN` (any number), `HOST:PORT`, `HOST in RANGE` (a host with private addresses) or `@PRESET`; \
-             `HOST: [allow METHOD PATH, deny METHOD PATH]` limits the requests, the first match decides",
+             `**.DOMAIN` (any number), `HOST:PORT`, `HOST in RANGE` (a host with private addresses), \
+             `registry HOST` (pulls of images) or `@PRESET`; `HOST: [allow METHOD PATH, deny METHOD PATH]` limits the \
+             requests, the first match decides",
         )
         .example("['@npm', 'api.example.com']")
         .also(&["allow"]),

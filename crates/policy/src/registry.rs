@@ -1,0 +1,139 @@
+//! Registries of images: `registry ghcr.io` allows to pull from it, wherever the registry keeps its files.
+//!
+//! The rule stands for rules for requests to the registry's host. The gateway follows its redirects, so that the hosts with
+//! the files need no rules.
+
+use super::host_rule::HostRule;
+use super::invalid_rule::InvalidRule;
+use super::name::HostName;
+use super::policy::{Entry, Policy};
+use super::port::Port;
+use super::request_rule::RequestRule;
+
+/// How such a rule begins. No other rule has a space after its first word, but for `in`.
+pub(crate) const REGISTRY: &str = "registry ";
+
+/// Docker Hub as users write it, and the host that has its images.
+const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// All that a pull requests; never a list of all repositories, and nothing that changes the registry.
+const REQUESTS: [&str; 3] = ["deny * /v2/_catalog", "allow GET /v2/**", "allow HEAD /v2/**"];
+
+/// The registry of a rule, from the text after the first word.
+pub(crate) fn parse(text: &str) -> Result<HostRule, InvalidRule> {
+    let rule: HostRule = text.parse()?;
+    match rule.port {
+        Some(port) if port != Port::TLS => Err(InvalidRule::RegistryPort(port)),
+        _ if rule.hosts.single_name().is_none() => Err(InvalidRule::RegistryPattern),
+        _ => Ok(HostRule { port: None, ..rule }),
+    }
+}
+
+/// The host with the images of a registry.
+pub(crate) fn host(rule: &HostRule) -> HostRule {
+    let is_hub = rule.hosts.single_name().is_some_and(|name| name.as_str() == DOCKER_HUB.0);
+    let hosts = if is_hub { DOCKER_HUB.1.parse().ok() } else { None };
+    HostRule { hosts: hosts.unwrap_or_else(|| rule.hosts.clone()), port: Some(Port::TLS), within: rule.within }
+}
+
+/// The rules for requests to a registry.
+pub(crate) fn requests() -> Vec<RequestRule> {
+    REQUESTS.into_iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+impl Entry {
+    /// Whether the rule is for a registry.
+    pub fn is_registry(&self) -> bool {
+        self.rule.starts_with(REGISTRY)
+    }
+}
+
+impl Policy {
+    /// Whether a host is that of a registry, whose redirects the gateway follows.
+    pub fn is_registry(&self, name: &HostName, port: Port) -> bool {
+        port == Port::TLS && self.registry_hosts().any(|host| host.hosts.matches(name))
+    }
+
+    /// Whether a rule names a registry.
+    pub fn has_registries(&self) -> bool {
+        self.registry_hosts().next().is_some()
+    }
+
+    pub(crate) fn registry_hosts(&self) -> impl Iterator<Item = &HostRule> {
+        self.entries.iter().filter(|entry| entry.is_registry()).flat_map(|entry| &entry.hosts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Asked, Mode, RequestPath, Rule, Verdict, widenings};
+    use super::*;
+
+    fn policy(rules: &[&str]) -> Policy {
+        let entries = rules.iter().map(|rule| Entry::from(&rule.parse::<Rule>().unwrap())).collect();
+        Policy::new(Mode::Strict, entries, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn a_registry_allows_what_a_pull_requests() {
+        let policy = policy(&["registry docker.io", "registry ghcr.io in 10.0.0.0/8"]);
+        let table = [
+            ("registry-1.docker.io", "GET", "/v2/", true),
+            ("registry-1.docker.io", "GET", "/v2/library/busybox/manifests/latest", true),
+            ("registry-1.docker.io", "HEAD", "/v2/library/busybox/blobs/sha256:1", true),
+            ("ghcr.io", "GET", "/v2/a/b/blobs/sha256:1", true),
+            ("ghcr.io", "GET", "/v2/_catalog", false),
+            ("ghcr.io", "GET", "/v1/search", false),
+            ("ghcr.io", "GET", "/", false),
+            ("ghcr.io", "POST", "/v2/a/b/blobs/uploads/", false),
+            ("ghcr.io", "PUT", "/v2/a/b/manifests/latest", false),
+            ("ghcr.io", "DELETE", "/v2/a/b/manifests/latest", false),
+            ("docker.io", "GET", "/v2/", false),
+        ];
+        for (host, method, path, expected) in table {
+            let path = RequestPath::new(path).unwrap();
+            let verdict = policy.decide_request(&host.parse().unwrap(), Port::TLS, &Asked { method, path: &path });
+            assert_eq!(matches!(verdict, Verdict::Allowed(_)), expected, "{method} {host} {path:?}");
+        }
+        let name = "ghcr.io".parse().unwrap();
+        assert_eq!(policy.decide(&name, Port::TLS), Verdict::Denied, "not unread, and so not to write to");
+        assert_eq!(policy.decide(&name, Port::HTTP), Verdict::Denied);
+        assert!(policy.is_registry(&name, Port::TLS) && !policy.is_registry(&name, Port::HTTP));
+        assert!(policy.has_registries());
+    }
+
+    #[test]
+    fn a_registry_is_printed_as_it_is_written_and_round_trips() {
+        for (text, expected) in [
+            ("registry ghcr.io", "registry ghcr.io"),
+            (" registry  GHCR.io:443 ", "registry ghcr.io"),
+            ("registry r.corp.example in 10.1.2.3", "registry r.corp.example in 10.1.2.3"),
+        ] {
+            let rule: Rule = text.parse().unwrap();
+            assert_eq!(rule.to_string(), expected);
+            assert_eq!(rule.to_string().parse::<Rule>().unwrap(), rule);
+            assert_eq!(Rule::requests_of(expected).unwrap(), rule.requests());
+        }
+        for (text, hint) in [
+            ("registry", "registry ghcr.io"),
+            ("registry *.ghcr.io", "one registry"),
+            ("registry r.example:5000", "port 443"),
+            ("registry https://ghcr.io", "only the host"),
+            ("registry ghcr.io/owner", "the host alone"),
+        ] {
+            let error = text.parse::<Rule>().expect_err(text);
+            assert!(error.hint().contains(hint), "{text}: {} ({error})", error.hint());
+        }
+    }
+
+    #[test]
+    fn redirects_are_a_widening_of_the_same_requests() {
+        let requests = Rule::with_requests("ghcr.io", &["allow GET /v2/**", "allow HEAD /v2/**"]).unwrap();
+        let old = Policy::new(Mode::Strict, vec![Entry::from(&requests)], Vec::new()).unwrap();
+        let new = policy(&["registry ghcr.io"]);
+        assert_eq!(widenings(Some(&new), Some(&old)).len(), 1);
+        assert_eq!(widenings(Some(&new), Some(&policy(&["registry ghcr.io", "registry quay.io"]))), []);
+        assert_eq!(widenings(Some(&new), Some(&policy(&["registry quay.io"]))).len(), 1);
+        assert_eq!(widenings(Some(&new), Some(&policy(&["**"]))).len(), 1);
+    }
+}
