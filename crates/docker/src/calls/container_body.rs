@@ -254,8 +254,16 @@ fn capabilities(config: &ContainerConfig, vendor: Vendor) -> (Vec<String>, Vec<S
         let others = USUAL.into_iter().filter(|name| !cap_add.contains(*name)).map(str::to_owned);
         return (Vec::new(), others.collect());
     }
-    (cap_add.iter().cloned().collect(), cap_drop.iter().cloned().collect())
+    let mut added = cap_add.clone();
+    // A daemon gives its containers Docker's set, of which it must have each.
+    if vendor == Vendor::Podman && !is_user && config.rights.without.contains(&Protection::SeccompForNamespaces) {
+        added.extend(ONLY_DOCKERS.map(str::to_owned));
+    }
+    (added.into_iter().collect(), cap_drop.iter().cloned().collect())
 }
+
+/// Those that Podman leaves out.
+const ONLY_DOCKERS: [&str; 3] = ["AUDIT_WRITE", "MKNOD", "NET_RAW"];
 
 /// The capabilities that containers have on Docker by default; on Podman, eleven of them.
 const USUAL: [&str; 14] = [
@@ -476,6 +484,7 @@ mod tests {
             ..create.clone()
         };
         assert_eq!(on_podman(&user)["CapAdd"], json!(["NET_ADMIN"]));
+        assert_eq!(on_podman(&create)["CapAdd"], json!(["AUDIT_WRITE", "MKNOD", "NET_ADMIN", "NET_RAW"]));
         let mut user = user;
         user.config.rights.cap_add = ["SETUID".to_owned(), "SETGID".to_owned()].into();
         user.config.rights.without = [Protection::SystemPaths].into();
