@@ -9,7 +9,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use moat_policy::{Port, Verdict};
+use moat_policy::{HOST, HostName, Policy, Port, Verdict};
 use serde::Deserialize;
 
 use super::challenge::Challenge;
@@ -67,8 +67,8 @@ const TOKEN_BYTES_MAX: usize = 64 * 1024;
 /// Repositories whose tokens a connection keeps. A client rarely pulls from more over one connection.
 const TOKENS_MAX: usize = 64;
 
-/// Servers get these requests over HTTP/1.1: a pull is a few requests, and large answers.
-const CONNECT: ConnectOptions = ConnectOptions { tls: true, http2: false };
+/// Clients request several layers at a time.
+const CONNECT: ConnectOptions = ConnectOptions { tls: true, http2: true };
 
 impl Session {
     /// Answers a request to a registry.
@@ -134,8 +134,16 @@ impl Session {
         question: &Question,
         verdict: &Verdict<'_>,
     ) -> Result<(Response<Incoming>, Arc<ActiveConnection>, Upstream), Response<Body>> {
-        let attempt = self.attempt(Some(&hop.target), Some(&Question::new(&head)));
-        let upstream = match self.upstream(&hop.target, CONNECT, verdict).await {
+        let asked = Question::new(&head);
+        let attempt = self.attempt(Some(&hop.target), Some(&asked));
+        let active = self.shared.rules.current();
+        let at_hop = if hop.target == *target { verdict.clone() } else { outside(&active.policy, hop, &asked) };
+        if at_hop == Verdict::Denied {
+            attempt.deny(&self.shared, Some(&hop.target.name), Reason::Request);
+            let why = format!("the rules for `{}` do not allow what it leads to", hop.target.name);
+            return Err(no_answer(&target.name, &why));
+        }
+        let upstream = match self.upstream(&hop.target, CONNECT, &at_hop).await {
             Ok(upstream) => upstream,
             Err(error) if hop.target == *target => return Err(self.no_server(&attempt, target, verdict, &error)),
             Err(error) => {
@@ -148,14 +156,14 @@ impl Session {
         self.enter(&passing, target, question, upstream.address, None);
         // The rules may have changed since the decision. From here on, the guard sees each change.
         let active = self.shared.rules.current();
-        if !question.is_allowed(&active.policy, target, upstream.address)
+        if question.verdict(&active.policy, target) == Verdict::Denied
             || !active.policy.is_registry(&target.name, target.port)
         {
             passing.ends(Some(Reason::Revoked));
             return Err(refuse::no_rule(&active.policy, target, question));
         }
         let request = head.map(|()| Counted::request(RequestBody::empty(), Arc::clone(&passing)));
-        match self.send(request, upstream, CONNECT, verdict).await {
+        match self.send(request, upstream, CONNECT, &at_hop).await {
             Ok((response, upstream)) => Ok((response, passing, upstream)),
             Err(error) => Err(no_answer(&hop.target.name, &error)),
         }
@@ -220,10 +228,25 @@ fn hop_of(url: &Uri) -> Result<Hop, &'static str> {
     if url.scheme_str() != Some("https") {
         return Err("to a URL without TLS");
     }
-    let name = authority.host().parse().map_err(|_| "to an address instead of a host name")?;
-    let port = authority.port_u16().map_or(Some(Port::TLS), Port::new).ok_or("to a port that does not exist")?;
+    let name: HostName = authority.host().parse().map_err(|_| "to an address instead of a host name")?;
+    if name.is_reserved() || name.is_single_label() || name.as_str() == HOST {
+        return Err("to a name that is not public");
+    }
+    if authority.port_u16().is_some_and(|port| port != Port::TLS.number()) || authority.as_str().contains('@') {
+        return Err("to another port, or with a user");
+    }
     let path = url.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    Ok(Hop { target: Target { name, port }, path })
+    Ok(Hop { target: Target { name, port: Port::TLS }, path })
+}
+
+/// What the rules say about a host that a registry names. Where none is about it, its address must be public.
+fn outside<'a>(policy: &'a Policy, hop: &Hop, asked: &Question) -> Verdict<'a> {
+    let Target { name, port } = &hop.target;
+    match policy.decide(name, *port) {
+        _ if policy.is_limited(name, *port) => asked.verdict(policy, &hop.target),
+        Verdict::Denied => Verdict::Learned,
+        verdict => verdict,
+    }
 }
 
 /// The request for a hop: what the client may send, and the token.

@@ -171,6 +171,12 @@ fn registry(path: &str, headers: &http::HeaderMap) -> Option<Response<Body>> {
         "address" => "https://203.0.113.1/file",
         "plain" => "http://cdn.example/file",
         "large" => "https://cdn.example/large",
+        "limited" => "https://limited.example/file",
+        "host" => "https://host.docker.internal/file",
+        "own" => "https://ready.moat.internal/file",
+        "label" => "https://postgres/file",
+        "port" => "https://cdn.example:8443/file",
+        "user" => "https://me@cdn.example/file",
         "loop" => path,
         _ => "https://cdn.example/file?signature=1",
     };

@@ -10,7 +10,8 @@ use super::world::{World, summary};
 /// A registry, the server of its tokens and the one of its files, of which the rules name the first.
 async fn registry() -> (World, [Origin; 3]) {
     let root = Root::new();
-    let world = world(&rules(Mode::Strict, &["registry registry.example"]), &root).await;
+    let list = ["registry registry.example in 10.0.0.0/8", "limited.example: allow GET /other"];
+    let world = world(&rules(Mode::Strict, &list), &root).await;
     let mut servers = Vec::new();
     for (name, address) in
         [("registry.example", "203.0.113.1"), ("auth.example", "203.0.113.2"), ("cdn.example", "203.0.113.3")]
@@ -19,6 +20,7 @@ async fn registry() -> (World, [Origin; 3]) {
         world.host(name, &format!("{address}:443"), server.address);
         servers.push(server);
     }
+    // In the range that the rule names for the registry, and for no other host.
     world.name("private.example", "10.0.0.1".parse().unwrap());
     (world, servers.try_into().ok().unwrap())
 }
@@ -60,9 +62,9 @@ async fn one_rule_gets_the_token_and_follows_the_redirect() {
     assert_eq!(headers.get_all("accept").iter().collect::<Vec<_>>(), ["a/b", "c/d"]);
     let log: Vec<String> = world.log().await.iter().map(summary).filter(|line| line.contains(" allow ")).collect();
     for line in [
-        "agent registry.example:443 GET /v2/app/blobs/sha256:1 allow registry registry.example",
-        "agent auth.example:443 GET /token allow registry registry.example",
-        "agent cdn.example:443 GET /file allow registry registry.example 0/28",
+        "agent registry.example:443 GET /v2/app/blobs/sha256:1 allow registry registry.example in 10.0.0.0/8",
+        "agent auth.example:443 GET /token allow registry registry.example in 10.0.0.0/8",
+        "agent cdn.example:443 GET /file allow registry registry.example in 10.0.0.0/8 0/28",
     ] {
         assert!(log.iter().any(|it| it == line), "{line}: {log:#?}");
     }
@@ -72,16 +74,22 @@ async fn one_rule_gets_the_token_and_follows_the_redirect() {
 async fn redirects_lead_to_public_hosts_with_tls_only() {
     let (world, [registry, _, cdn]) = registry().await;
     for (blob, reason) in [
-        ("private", "`private.example`: it leads to 10.0.0.1"),
+        ("private", "`private.example`: it resolves to 10.0.0.1"),
         ("address", "an address instead of a host name"),
         ("plain", "without TLS"),
+        ("limited", "the rules for `limited.example` do not allow"),
+        ("host", "not public"),
+        ("own", "not public"),
+        ("label", "not public"),
+        ("port", "another port"),
+        ("user", "with a user"),
         ("loop", "too often"),
     ] {
         let (status, body) = world.ask(get("registry.example", &format!("/v2/app/blobs/{blob}"))).await;
         assert!(status == StatusCode::BAD_GATEWAY && body.contains(reason), "{blob}: {status} {body}");
     }
     assert_eq!(lines(&cdn), [] as [&str; 0]);
-    assert!(lines(&registry).len() < 20, "{:?}", lines(&registry));
+    assert!(lines(&registry).len() < 40, "{:?}", lines(&registry));
 }
 
 #[tokio::test]
