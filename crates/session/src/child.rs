@@ -28,7 +28,7 @@ pub(crate) fn spawn(launcher: &Path, command: &[String], terminal: &OwnedFd) -> 
     child.stdin(stream()?).stdout(stream()?).stderr(stream()?).spawn()
 }
 
-/// Replaces this process, which [`spawn`] has started, by the command. Returns only if that fails.
+/// Replaces this process, which `spawn` has started, by the command. Returns only if that fails.
 pub fn become_command(command: &[String]) -> io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return io::Error::new(io::ErrorKind::InvalidInput, "no command");
