@@ -19,6 +19,7 @@ mod policy;
 mod port;
 pub mod preset;
 mod preset_names;
+mod pulls;
 mod registry;
 mod remedy;
 mod request_path;
