@@ -172,7 +172,7 @@ mod tests {
             assert!(!it.grants.is_empty(), "{}", it.capability);
             names.push(part.name);
         }
-        assert_eq!(names, ["aider", "claude", "codex", "gemini", "opencode"]);
+        assert_eq!(names, ["aider", "claude", "codex", "gemini", "opencode", "pi"]);
     }
 
     /// A spec of a proposal is one that can be applied.
