@@ -181,7 +181,7 @@ impl HeldSessions<'_> {
         }
     }
 
-    /// Says how a session ended that nobody was attached to, and returns its exit code.
+    /// Says how a session without a client ended, and returns its exit code.
     ///
     /// # Errors
     /// If it has no exit code.

@@ -161,7 +161,7 @@ fn a_session_is_detached_attached_resized_and_ends_with_its_code() {
     let all = sessions(&sandbox);
     assert!(all[0]["state"] == "ended" && all[0]["exit_code"] == 7 && all[0]["attached"] == 0, "{all:?}");
 
-    // The end was seen: it is told again only if asked for.
+    // The end was seen: it is reported again only on request.
     let late = sandbox.moat(&["attach", "--session", "mine"]).run();
     assert!(late.code == 7 && late.stderr.contains("session `mine` ended with exit code 7"), "{late}");
     let main = sandbox.moat(&["attach", "--no-stdin", "--session", "none"]).run();

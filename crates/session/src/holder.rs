@@ -33,7 +33,7 @@ pub struct Start {
     pub command: Vec<String>,
 }
 
-/// Connections at once.
+/// Concurrent connections.
 const CLIENTS_MAX: usize = 16;
 
 /// Input that waits for a command which does not read.

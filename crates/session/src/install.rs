@@ -8,7 +8,7 @@ use std::process;
 /// Moves a folder to `place`, and what was there away: processes that run from it keep their files.
 ///
 /// # Errors
-/// If a folder cannot be moved. Of two at once, one moves its folder there and the other one fails.
+/// If a folder cannot be moved. Of two concurrent installations, one succeeds and the other one fails.
 pub fn install(folder: &Path, place: &Path) -> io::Result<()> {
     let old = folder.with_extension(format!("old-{}", process::id()));
     match fs::rename(place, &old) {

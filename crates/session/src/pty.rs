@@ -51,7 +51,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Sets the size. The command is told of it.
+    /// Sets the size, and notifies the command.
     pub(crate) fn resize(&self, size: Size) -> io::Result<()> {
         if size.rows == 0 || size.columns == 0 {
             return Ok(());

@@ -14,7 +14,7 @@ use crate::error::SessionError;
 use crate::facts::{Facts, Session, State};
 use crate::name::is_name;
 
-/// At once, for each user.
+/// Concurrent ones, for each user.
 const RUNNING_MAX: usize = 16;
 
 /// Records of ended sessions, the newest ones.
@@ -144,7 +144,7 @@ impl Store {
 /// The sessions of this user, the oldest first.
 ///
 /// # Errors
-/// If the folder cannot be read, or is somebody else's.
+/// If the folder cannot be read, or belongs to another user.
 pub fn list(sessions: &Path) -> Result<Vec<Session>, SessionError> {
     Store::open(sessions)?.all()
 }

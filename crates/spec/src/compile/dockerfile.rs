@@ -45,7 +45,7 @@ pub(super) fn is_built(spec: &Spec, chosen: &[Capability]) -> bool {
     !names_one && (is_needed || is_for_another_user(spec, chosen))
 }
 
-/// The user that main runs as in the image: the owner of the workspace. Root is nobody's choice.
+/// The user that main runs as in the image: the owner of the workspace. If that is root, the usual user.
 pub(super) fn uid(spec: &Spec) -> u32 {
     spec.owner.filter(|uid| *uid != 0).unwrap_or(UID)
 }
